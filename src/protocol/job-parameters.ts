@@ -4,7 +4,17 @@
  */
 
 import { Type } from 'class-transformer';
-import { IsIn, IsInt, IsNumber, IsOptional, Matches, Max, MaxLength, Min, ValidateNested } from 'class-validator';
+import {
+  IsIn,
+  IsInt,
+  IsNumber,
+  IsOptional,
+  Matches,
+  Max,
+  MaxLength,
+  Min,
+  ValidateNested,
+} from 'class-validator';
 import { IsPlainText } from './plain-text.js';
 import { ENGINES, type Engine } from './priority.js';
 import { HARDWARE, VIDEO_CODECS, type Hardware } from './video-codecs.js';
@@ -70,7 +80,9 @@ export class JobParameters {
   rtmp_url?: string;
   /** Appended to `rtmp_url`; a secret, kept out of logs. */
   @IsOptional()
-  @Matches(/^[A-Za-z0-9_.~][A-Za-z0-9_.~-]{0,255}$/, { message: '$property must be letters, digits and _ . ~ -' })
+  @Matches(/^[A-Za-z0-9_.~][A-Za-z0-9_.~-]{0,255}$/, {
+    message: '$property must be letters, digits and _ . ~ -',
+  })
   stream_key?: string;
 
   /** A format (h264, h265, hevc, vp8, vp9, av1) or one of the listed ffmpeg encoders. */

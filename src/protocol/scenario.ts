@@ -11,7 +11,14 @@ import { VIDEO_CODECS } from './video-codecs.js';
 const SHAPE = /^(\d{3,4}p|[248]k|uhd|fhd|hd)(\d{1,3}(?:\.\d{1,3})?)?$/;
 const FRAME_RATE = /^(\d{1,3}(?:\.\d{1,3})?)fps$/;
 
-const NAMED_HEIGHTS: Readonly<Record<string, number>> = { hd: 720, fhd: 1080, uhd: 2160, '2k': 1440, '4k': 2160, '8k': 4320 };
+const NAMED_HEIGHTS: Readonly<Record<string, number>> = {
+  hd: 720,
+  fhd: 1080,
+  uhd: 2160,
+  '2k': 1440,
+  '4k': 2160,
+  '8k': 4320,
+};
 const CODEC_WORDS: Readonly<Record<string, string>> = { x264: 'h264', avc: 'h264', x265: 'hevc' };
 
 /** The parameters that a scenario's name stands for; empty where it names none. */
@@ -34,8 +41,16 @@ export function scenarioParameters(scenario: string): JobParameters {
 export function effectiveParameters(scenario: string, parameters: JobParameters = {}): JobParameters {
   const defaults = scenarioParameters(scenario);
   if (parameters.frame_rate !== undefined) delete defaults.fps;
-  if (parameters.resolution_width !== undefined || parameters.resolution_height !== undefined) delete defaults.resolution;
-  return { ...defaults, ...parameters };
+  if (parameters.resolution_width !== undefined || parameters.resolution_height !== undefined)
+    delete defaults.resolution;
+  return { ...defaults, ...given(parameters) };
+}
+
+/** An instance made by class-transformer has every field, absent ones as undefined; those say nothing. */
+function given(parameters: JobParameters): JobParameters {
+  return Object.fromEntries(
+    Object.entries(parameters).filter(([, value]) => value !== undefined && value !== null),
+  );
 }
 
 function readShape(word: string, found: JobParameters): void {
