@@ -10,7 +10,14 @@ import { userInfo } from 'node:os';
 export const SSL_MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const;
 export type SslMode = (typeof SSL_MODES)[number];
 
-export const TARGET_SESSION_ATTRS = ['any', 'read-write', 'read-only', 'primary', 'standby', 'prefer-standby'] as const;
+export const TARGET_SESSION_ATTRS = [
+  'any',
+  'read-write',
+  'read-only',
+  'primary',
+  'standby',
+  'prefer-standby',
+] as const;
 export type TargetSessionAttrs = (typeof TARGET_SESSION_ATTRS)[number];
 
 export interface Dsn {
@@ -78,7 +85,13 @@ export function maskDsn(text: string): string {
     const { scheme, user, password, hosts, database, query } = split(text);
     const credentials = password === undefined ? (user === undefined ? '' : `${user}@`) : `${user}:***@`;
     const shown = query?.replace(/(^|&)password=[^&]*/g, '$1password=***');
-    return scheme + credentials + hosts + (database === undefined ? '' : `/${database}`) + (shown === undefined ? '' : `?${shown}`);
+    return (
+      scheme +
+      credentials +
+      hosts +
+      (database === undefined ? '' : `/${database}`) +
+      (shown === undefined ? '' : `?${shown}`)
+    );
   } catch {
     return `${SCHEME.exec(text)?.[0] ?? ''}***`;
   }
@@ -122,7 +135,9 @@ function split(text: string): Parts {
   const credentials = /^[^@/]*(?=@)/.exec(rest)?.[0];
   if (credentials !== undefined) rest = rest.slice(credentials.length + 1);
   if (rest.includes('@')) {
-    throw new DsnError('it has an @ in a wrong place: write @ as %40 and / as %2F in the user and the password');
+    throw new DsnError(
+      'it has an @ in a wrong place: write @ as %40 and / as %2F in the user and the password',
+    );
   }
   const [, hosts = '', database, query] = /^([^/?]*)(?:\/([^?]*))?(?:\?(.*))?$/s.exec(rest) ?? [];
   const colon = credentials?.indexOf(':') ?? -1;
@@ -170,7 +185,10 @@ function isParameter(name: string): name is Parameter {
 }
 
 function readHosts(written: string, parameters: Parameters): Dsn['hosts'] {
-  const named = parameters.get('host')?.split(',').map((host) => ({ host, port: '' }));
+  const named = parameters
+    .get('host')
+    ?.split(',')
+    .map((host) => ({ host, port: '' }));
   const entries = named ?? written.split(',').map(readHost);
   const ports = parameters.get('port')?.split(',') ?? [];
   if (ports.length > 1 && ports.length !== entries.length) {
@@ -183,8 +201,9 @@ function readHosts(written: string, parameters: Parameters): Dsn['hosts'] {
 }
 
 function readHost(written: string): { host: string; port: string } {
-  const found = /^(?:\[([0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|([^:[\]]*))(?::(.*))?$/s.exec(written);
-  if (!found) throw new DsnError('a host cannot be read; an IPv6 address stands in brackets, as in [::1]:5432');
+  const found = /^(?:\[([0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|([^:[\]]*))(?::([^:]*))?$/s.exec(written);
+  if (!found)
+    throw new DsnError('a host cannot be read; an IPv6 address stands in brackets, as in [::1]:5432');
   const [, address, name, port = ''] = found;
   return { host: address ?? decode(name ?? ''), port };
 }
@@ -193,7 +212,9 @@ function readPort(written: string): number {
   if (written === '') return 5432;
   const port = /^\d{1,5}$/.test(written) ? Number(written) : 0;
   if (port < 1 || port > 65_535) {
-    throw new DsnError('a port must be a number, 1 to 65535; write : as %3A, @ as %40 and / as %2F in the user and the password');
+    throw new DsnError(
+      'a port must be a number, 1 to 65535; write : as %3A, @ as %40 and / as %2F in the user and the password',
+    );
   }
   return port;
 }
@@ -202,13 +223,19 @@ function readPort(written: string): number {
 function readSslMode(parameters: Parameters, rootCertificate: string | undefined): SslMode {
   const mode = oneOf(SSL_MODES, parameters, 'sslmode');
   if (rootCertificate !== 'system') return mode ?? 'prefer';
-  if (mode !== undefined && mode !== 'verify-full') throw new DsnError('sslrootcert=system needs sslmode=verify-full');
+  if (mode !== undefined && mode !== 'verify-full')
+    throw new DsnError('sslrootcert=system needs sslmode=verify-full');
   return 'verify-full';
 }
 
-function oneOf<T extends string>(values: readonly T[], parameters: Parameters, name: Parameter): T | undefined {
+function oneOf<T extends string>(
+  values: readonly T[],
+  parameters: Parameters,
+  name: Parameter,
+): T | undefined {
   const written = parameters.get(name);
-  if (written === undefined || (values as readonly string[]).includes(written)) return written as T | undefined;
+  if (written === undefined || (values as readonly string[]).includes(written))
+    return written as T | undefined;
   throw new DsnError(`its parameter ${name} must be one of ${values.join(', ')}`);
 }
 
@@ -216,7 +243,8 @@ function wholeNumber(parameters: Parameters, name: Parameter, least: number): nu
   const written = parameters.get(name);
   if (written === undefined) return undefined;
   const number = /^\d{1,5}$/.test(written) ? Number(written) : -1;
-  if (number < least || number > 10_000) throw new DsnError(`its parameter ${name} must be a whole number, ${least} to 10000`);
+  if (number < least || number > 10_000)
+    throw new DsnError(`its parameter ${name} must be a whole number, ${least} to 10000`);
   return number;
 }
 

@@ -17,21 +17,21 @@ import {
   ValidateBy,
 } from 'class-validator';
 import { DURATION_FORM, type Milliseconds, formatDuration, parseDuration } from './durations.js';
-import { DsnError, parseDsn } from './dsn.js';
+import { DsnError, maskDsn, parseDsn } from './dsn.js';
 
 /** How one setting is read and shown. */
 export interface SettingKind {
   /** What a person may write, for error messages. */
   readonly allowed: string;
-  /** True where the value may hold a password. */
-  readonly secret: boolean;
+  /** How to show a value that may hold a secret; absent where it cannot. */
+  readonly mask?: (written: string) => string;
   /** True where the value is milliseconds. */
   readonly duration: boolean;
   /** Turns YAML, environment or flag text into the property's type; answers the unreadable as it is, for the validator to refuse. */
   read(written: unknown): unknown;
 }
 
-type SectionClass = new () => object;
+export type SectionClass = new () => object;
 
 /** What a settings class declares, by property. */
 export interface SettingDeclarations {
@@ -68,13 +68,20 @@ export function Flag(): PropertyDecorator {
   return setting({ allowed: 'true or false', read: readFlag }, [IsBoolean]);
 }
 
-export function Integer({ min, max }: { min: number; max: number }, allowed = `a whole number, ${min} to ${max}`): PropertyDecorator {
+export function Integer(
+  { min, max }: { min: number; max: number },
+  allowed = `a whole number, ${min} to ${max}`,
+): PropertyDecorator {
   return setting({ allowed, read: readNumber }, [IsInt, Min.bind(null, min), Max.bind(null, max)]);
 }
 
 export function Decimal({ min, max }: { min: number; max: number }): PropertyDecorator {
   const allowed = `a number, ${min} to ${max}`;
-  return setting({ allowed, read: readNumber }, [IsNumber.bind(null, {}), Min.bind(null, min), Max.bind(null, max)]);
+  return setting({ allowed, read: readNumber }, [
+    IsNumber.bind(null, {}),
+    Min.bind(null, min),
+    Max.bind(null, max),
+  ]);
 }
 
 export function Port(): PropertyDecorator {
@@ -85,9 +92,16 @@ export function Port(): PropertyDecorator {
  * A duration; without bounds any that a timer can wait for. Node's timers hold 2^31 - 1 ms, which is
  * 24.8 days, and fire at once when given more.
  */
-export function Duration({ min = 1, max = parseDuration('24d') }: { min?: Milliseconds; max?: Milliseconds } = {}): PropertyDecorator {
+export function Duration({
+  min = 1,
+  max = parseDuration('24d'),
+}: { min?: Milliseconds; max?: Milliseconds } = {}): PropertyDecorator {
   const allowed = `${DURATION_FORM}, from ${formatDuration(min)} to ${formatDuration(max)}`;
-  return setting({ allowed, read: readDuration, duration: true }, [IsInt, Min.bind(null, min), Max.bind(null, max)]);
+  return setting({ allowed, read: readDuration, duration: true }, [
+    IsInt,
+    Min.bind(null, min),
+    Max.bind(null, max),
+  ]);
 }
 
 export function TextList(): PropertyDecorator {
@@ -102,7 +116,8 @@ export function TextList(): PropertyDecorator {
 export function NetworkList(): PropertyDecorator {
   return setting({ allowed: 'a list of addresses or networks, such as 10.0.0.0/8 or ::1', read: readList }, [
     IsArray,
-    (options) => ValidateBy({ name: 'isNetwork', validator: { validate: isNetwork } }, { ...options, each: true }),
+    (options) =>
+      ValidateBy({ name: 'isNetwork', validator: { validate: isNetwork } }, { ...options, each: true }),
   ]);
 }
 
@@ -110,14 +125,14 @@ export function NetworkList(): PropertyDecorator {
 export function ConnectionString(): PropertyDecorator {
   const message = ({ value }: { value: unknown }) => refusalOfDsn(value) ?? '';
   const validate = (value: unknown) => refusalOfDsn(value) === undefined;
-  return setting({ allowed: 'a DSN', secret: true, read: asWritten }, [
+  return setting({ allowed: 'a DSN', mask: maskDsn, read: asWritten }, [
     () => ValidateBy({ name: 'isDsn', validator: { validate } }, { message }),
   ]);
 }
 
 /** A secret text of at least so many characters. */
 export function Secret(minLength: number): PropertyDecorator {
-  return setting({ allowed: `${minLength} characters or more`, secret: true, read: asWritten }, [
+  return setting({ allowed: `${minLength} characters or more`, mask: () => '***', read: asWritten }, [
     IsString,
     MinLength.bind(null, minLength),
   ]);
@@ -126,9 +141,12 @@ export function Secret(minLength: number): PropertyDecorator {
 type Check = (options: { message: string }) => PropertyDecorator;
 
 /** Every kind lets undefined pass: what must be there has a default or a rule of its own. */
-function setting(kind: Partial<SettingKind> & Pick<SettingKind, 'allowed' | 'read'>, checks: readonly Check[]): PropertyDecorator {
+function setting(
+  kind: Partial<SettingKind> & Pick<SettingKind, 'allowed' | 'read'>,
+  checks: readonly Check[],
+): PropertyDecorator {
   return (target, property) => {
-    declarationsAt(target).settings.set(String(property), { secret: false, duration: false, ...kind });
+    declarationsAt(target).settings.set(String(property), { duration: false, ...kind });
     IsOptional()(target, property);
     for (const check of checks) check({ message: kind.allowed })(target, property);
   };

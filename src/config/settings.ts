@@ -153,7 +153,10 @@ export class Settings {
   @Section(WorkerSettings) worker: WorkerSettings = new WorkerSettings();
   @Section(SignalSettings) signals: SignalSettings = new SignalSettings();
   @Section(RetentionSettings) retention: RetentionSettings = new RetentionSettings();
-  @SectionsByName(QueueSettings, QUEUE_NAME) queues: Record<string, QueueSettings> = {};
+  /** By name; without a prototype, for `constructor` is a name like any other. */
+  @SectionsByName(QueueSettings, QUEUE_NAME) queues: Record<string, QueueSettings> = Object.create(
+    null,
+  ) as Record<string, QueueSettings>;
   @Section(LoggingSettings) logging: LoggingSettings = new LoggingSettings();
   /** The first admin key, from the environment variable MASTER_API_KEY alone; never stored, never shown. */
   @Secret(16) master_api_key?: string;
