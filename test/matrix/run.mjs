@@ -17,8 +17,8 @@ const CELLS = [
   { postgres: '15', node: 24 },
 ];
 const SUITES = [
-  ['--project', 'database'],
-  ['--project', 'e2e', '--tags-filter', 'runtime'],
+  { args: ['--project', 'database'], filtered: false },
+  { args: ['--project', 'e2e', '--tags-filter', 'runtime'], filtered: true },
 ];
 
 const total = { passed: 0, failed: 0, skipped: 0 };
@@ -49,7 +49,9 @@ async function runCell({ postgres, node }) {
   if (!version.startsWith(`v${node}.`))
     console.log(`This cell wants Node ${node}; Node ${version} is what is here.`);
   for (const suite of SUITES) {
-    const run = await vitest(binary, suite, { ...process.env, TEST_POSTGRES: postgres });
+    const run = await vitest(binary, suite.args, { ...process.env, TEST_POSTGRES: postgres });
+    // What a filter left out was not asked for; vitest calls it skipped.
+    if (suite.filtered) run.skipped = 0;
     for (const key of Object.keys(counts)) counts[key] += run[key];
   }
   // A cell in which nothing ran has shown nothing.
@@ -71,9 +73,9 @@ function nodeBinary(major) {
 }
 
 /** Runs one suite, shows its output as it comes, and reads the counts from its closing line. */
-async function vitest(node, suite, env) {
+async function vitest(node, args, env) {
   const program = join(ROOT, 'node_modules/vitest/vitest.mjs');
-  const child = spawn(node, [program, 'run', '--passWithNoTests', ...suite], {
+  const child = spawn(node, [program, 'run', '--passWithNoTests', ...args], {
     cwd: ROOT,
     env,
     stdio: ['ignore', 'pipe', 'inherit'],
