@@ -79,6 +79,8 @@ CREATE TABLE ffmpeg_master.nodes (
   id              uuid PRIMARY KEY,
   tenant_id       text,
   name            text NOT NULL,
+  -- The name its worker gives; a second live instance of it gets a name with a number behind it.
+  given_name      text NOT NULL,
   address         text NOT NULL DEFAULT '',
   instance_id     uuid NOT NULL,
   slots           integer NOT NULL CHECK (slots > 0),
@@ -97,7 +99,8 @@ CREATE TABLE ffmpeg_master.nodes (
 );
 CREATE INDEX idx_nodes_status ON ffmpeg_master.nodes (status, id);
 CREATE INDEX idx_nodes_address ON ffmpeg_master.nodes (address);
-CREATE INDEX idx_nodes_name ON ffmpeg_master.nodes (name);
+CREATE UNIQUE INDEX idx_nodes_name ON ffmpeg_master.nodes (tenant_id, name) NULLS NOT DISTINCT;
+CREATE INDEX idx_nodes_given_name ON ffmpeg_master.nodes (given_name);
 
 -- What a claim and a report change of a node: one narrow row, locked and changed once a statement.
 -- last_claim_id: read under that lock, it tells a repeated claim even while the first one commits.
