@@ -1,0 +1,40 @@
+/**
+ * The log of a process: pino, one JSON object a line on standard output (or readable lines, where
+ * `logging.format` is `pretty`). Parts of the program take a child: `logger.child({ component: 'leadership' })`.
+ */
+import { type DestinationStream, type Logger, destination, pino, stdTimeFunctions } from 'pino';
+import { prettyFactory } from 'pino-pretty';
+import type { LoggingSettings } from '../config/settings.js';
+import { currentRequest } from './request-context.js';
+import { withoutSecrets } from './secrets.js';
+
+export type { Logger } from 'pino';
+
+/** Every line carries its level by name, the time in ISO 8601, and `request_id` while a request is served. */
+export function createLogger(
+  { level, format }: Pick<LoggingSettings, 'level' | 'format'>,
+  stream: DestinationStream = standardOutput(),
+): Logger {
+  const readable = prettyFactory({ singleLine: true, colorize: process.stdout.isTTY });
+  return pino(
+    {
+      level,
+      timestamp: stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      mixin: () => ({ ...currentRequest() }),
+      hooks: {
+        streamWrite: format === 'pretty' ? (line) => readable(withoutSecrets(line)) : withoutSecrets,
+      },
+    },
+    stream,
+  );
+}
+
+/**
+ * Lines are written without waiting: a reader that stops must not stop the event loop, for a leader whose
+ * loop stands still for 1.5 s steps down. What such a reader leaves behind is dropped above 16 MiB; at a
+ * regular exit pino writes what is left.
+ */
+function standardOutput(): DestinationStream {
+  return destination({ dest: 1, sync: false, maxLength: 16 * 1024 * 1024 });
+}
