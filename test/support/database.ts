@@ -5,7 +5,10 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, inject } from 'vitest';
-import { migratedTemplate } from './global-setup.js';
+import { PooledDatabase } from '../../src/database/pooled-database.js';
+import { rowTypes } from '../../src/database/row-types.js';
+import { migratedTemplate, withDatabase } from './dsn.js';
+import type {} from './global-setup.js';
 
 export interface TestDatabase {
   /** Known from `beforeAll` on. */
@@ -14,6 +17,8 @@ export interface TestDatabase {
   readonly adminDsn: string;
   /** For looking at tables in a test. */
   readonly pool: pg.Pool;
+  /** What repositories take. */
+  readonly database: PooledDatabase;
 }
 
 /**
@@ -22,17 +27,21 @@ export interface TestDatabase {
  */
 export function useDatabase(options: { migrated?: boolean } = {}): TestDatabase {
   const server = inject('postgres');
-  let made: { name: string; pool: pg.Pool } | undefined;
+  let made: (TestDatabase & { name: string }) | undefined;
 
   beforeAll(async () => {
     const name = await createDatabase(server.dsn, options.migrated ?? true);
-    made = { name, pool: new pg.Pool({ connectionString: withDatabase(server.dsn, name), max: 10 }) };
+    const dsn = withDatabase(server.dsn, name);
+    const pool = new pg.Pool({ connectionString: dsn, max: 10, types: rowTypes });
     // A test that cuts sessions cuts this one's idle ones too.
-    made.pool.on('error', () => undefined);
+    pool.on('error', () => undefined);
+    const adminDsn = withDatabase(server.adminDsn, name);
+    made = { name, dsn, adminDsn, pool, database: new PooledDatabase({ dsn }) };
   });
 
   afterAll(async () => {
     if (made === undefined) return;
+    await made.database.close();
     await made.pool.end();
     await dropDatabase(server.adminDsn, made.name);
   });
@@ -43,13 +52,16 @@ export function useDatabase(options: { migrated?: boolean } = {}): TestDatabase 
   };
   return {
     get dsn() {
-      return withDatabase(server.dsn, existing().name);
+      return existing().dsn;
     },
     get adminDsn() {
-      return withDatabase(server.adminDsn, existing().name);
+      return existing().adminDsn;
     },
     get pool() {
       return existing().pool;
+    },
+    get database() {
+      return existing().database;
     },
   };
 }
@@ -63,12 +75,6 @@ export async function createDatabase(dsn: string, migrated: boolean): Promise<st
 
 export async function dropDatabase(adminDsn: string, name: string): Promise<void> {
   await once(adminDsn, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
-}
-
-export function withDatabase(dsn: string, name: string): string {
-  const url = new URL(dsn);
-  url.pathname = `/${name}`;
-  return url.toString();
 }
 
 async function once(dsn: string, sql: string): Promise<void> {

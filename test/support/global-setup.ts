@@ -4,6 +4,8 @@
  */
 import pg from 'pg';
 import type { TestProject } from 'vitest/node';
+import { migrate } from '../../src/database/migrations.js';
+import { migratedTemplate, withDatabase } from './dsn.js';
 import { removeAbandonedPostgres, startTestPostgres, type TestPostgres } from './test-postgres.js';
 
 declare module 'vitest' {
@@ -11,9 +13,6 @@ declare module 'vitest' {
     postgres: { major: number; dsn: string; adminDsn: string };
   }
 }
-
-/** Database of the test server with all migrations applied; specs copy it. */
-export const migratedTemplate = 'template_migrated';
 
 interface Shared {
   users: number;
@@ -56,4 +55,5 @@ async function prepareTemplate(dsn: string): Promise<void> {
   await client.connect();
   await client.query(`CREATE DATABASE ${migratedTemplate}`);
   await client.end();
+  await migrate({ dsn: withDatabase(dsn, migratedTemplate) });
 }

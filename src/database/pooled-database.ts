@@ -1,0 +1,295 @@
+/**
+ * The pool of a master. Connections go to the one server that takes writes; when it fails, the next
+ * statement looks for it anew, and where the answer is another server the pool is built again. A statement
+ * is never repeated here: only its sender knows whether that would do harm.
+ */
+import pg from 'pg';
+import { Database, type Queryable } from './database.js';
+import type { DatabaseMetrics } from './database.metrics.js';
+import { Overloaded } from './overloaded.js';
+import { inspectServer } from './pooler-detection.js';
+import { NoServerError, ServerLocator, type Server } from './server-locator.js';
+import { sessionTimeouts } from './session-timeouts.js';
+import { isConnectionLost, isNotPrimary } from './sql-errors.js';
+import type { Statement } from './statement.js';
+
+export interface PooledDatabaseOptions {
+  readonly dsn: string;
+  /** Most connections at once; default 25. */
+  readonly maxOpenConns?: number;
+  /** Most connections kept while idle; default 5. */
+  readonly maxIdleConns?: number;
+  /** Milliseconds after which a connection is closed once it is free; 0: never. Default five minutes. */
+  readonly connMaxLifetimeMs?: number;
+  /** Milliseconds after which an idle connection is closed; 0: never. Default one minute. */
+  readonly connMaxIdleTimeMs?: number;
+  /** Milliseconds to wait for a free connection, or for a new one to be made; default 5,000. */
+  readonly acquireTimeoutMs?: number;
+  /** False: a standby will do. Default true. */
+  readonly readWrite?: boolean;
+  readonly metrics?: DatabaseMetrics;
+  /** Told of idle connections that broke and of changes of server; never holds a password. */
+  readonly onEvent?: (message: string) => void;
+}
+
+interface Generation {
+  readonly server: Server;
+  readonly pool: pg.Pool;
+}
+
+export class PooledDatabase extends Database {
+  readonly #options: Required<Omit<PooledDatabaseOptions, 'metrics' | 'onEvent'>> &
+    Pick<PooledDatabaseOptions, 'metrics' | 'onEvent'>;
+  readonly #locator: ServerLocator;
+  readonly #pools = new Set<pg.Pool>();
+  readonly #endings = new Set<Promise<void>>();
+  readonly #unwatch: (() => void) | undefined;
+  #current: Generation | undefined;
+  #suspect = false;
+  #closed = false;
+
+  constructor(options: PooledDatabaseOptions) {
+    super();
+    this.#options = {
+      maxOpenConns: 25,
+      maxIdleConns: 5,
+      connMaxLifetimeMs: 300_000,
+      connMaxIdleTimeMs: 60_000,
+      acquireTimeoutMs: 5000,
+      readWrite: true,
+      ...options,
+    };
+    this.#locator = new ServerLocator(options.dsn, {
+      readWrite: this.#options.readWrite,
+      connectTimeoutMs: Math.min(3000, this.#options.acquireTimeoutMs),
+    });
+    this.#unwatch = options.metrics?.watchPool(() => this.figures());
+  }
+
+  /** Connects if nothing is connected yet and answers where to. */
+  async connect(): Promise<Server> {
+    return (await this.#generation()).server;
+  }
+
+  async query<Row>(statement: Statement, values: readonly unknown[] = []): Promise<Row[]> {
+    const { client, server } = await this.#acquire();
+    let failure: unknown;
+    try {
+      return await this.#run<Row>(client, server, statement, values);
+    } catch (error) {
+      failure = error;
+      throw error;
+    } finally {
+      this.#release(client, failure);
+    }
+  }
+
+  async transaction<T>(work: (transaction: Queryable) => Promise<T>): Promise<T> {
+    const { client, server } = await this.#acquire();
+    let failure: unknown;
+    try {
+      await this.#run(client, server, begin, []);
+      const result = await work({
+        query: <Row>(statement: Statement, values: readonly unknown[] = []) =>
+          this.#run<Row>(client, server, statement, values),
+      });
+      await this.#commit(client, server);
+      return result;
+    } catch (error) {
+      failure = error;
+      // Whatever the server would say now, the first error is the one that tells.
+      if (!isConnectionLost(error)) {
+        await this.#run(client, server, rollback, []).catch((second: unknown) => (failure = second));
+      }
+      throw error;
+    } finally {
+      this.#release(client, failure);
+    }
+  }
+
+  /** Waits until the database answers, at most `withinMs`; then throws why it does not. */
+  async whenConnected(withinMs: number): Promise<void> {
+    const deadline = performance.now() + withinMs;
+    for (;;) {
+      try {
+        await this.query(ping);
+        return;
+      } catch (error) {
+        if (performance.now() > deadline || this.#closed) throw error;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  /** Connections made from now on are new ones: role settings and cached plans are read again. */
+  async renew(): Promise<void> {
+    this.#retire();
+    this.#locator.forget();
+    await this.#generation();
+  }
+
+  /** Refuses new statements and waits for those that run. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#retire();
+    await Promise.all(this.#endings);
+    this.#unwatch?.();
+  }
+
+  figures(): { open: number; inUse: number; idle: number; waiting: number } {
+    const sum = (read: (pool: pg.Pool) => number) =>
+      [...this.#pools].reduce((all, pool) => all + read(pool), 0);
+    const open = sum((pool) => pool.totalCount);
+    const idle = sum((pool) => pool.idleCount);
+    return { open, idle, inUse: open - idle, waiting: sum((pool) => pool.waitingCount) };
+  }
+
+  async #run<Row>(
+    client: pg.PoolClient,
+    server: Server,
+    { name, text, prepared }: Statement,
+    values: readonly unknown[],
+  ): Promise<Row[]> {
+    const started = performance.now();
+    try {
+      const config = prepared && !server.pooled ? { name, text } : { text };
+      const { rows } = await client.query({ ...config, values: values as unknown[] });
+      return rows as Row[];
+    } finally {
+      this.#options.metrics?.observeQuery(name, (performance.now() - started) / 1000);
+    }
+  }
+
+  /** COMMIT of a failed transaction answers ROLLBACK and no error: a swallowed error would look like success. */
+  async #commit(client: pg.PoolClient, server: Server): Promise<void> {
+    const started = performance.now();
+    const { command } = await client.query('COMMIT');
+    this.#options.metrics?.observeQuery('Commit', (performance.now() - started) / 1000);
+    if (command !== 'COMMIT') {
+      throw new Error(
+        `the transaction on ${server.name} was rolled back because a statement of it had failed`,
+      );
+    }
+  }
+
+  async #acquire(): Promise<{ client: pg.PoolClient; server: Server }> {
+    const started = performance.now();
+    for (let attempt = 1; ; attempt += 1) {
+      const { pool, server } = await this.#generation();
+      try {
+        const client = await pool.connect();
+        client.on('error', ignore);
+        this.#options.metrics?.observeWait((performance.now() - started) / 1000);
+        return { client, server };
+      } catch (error) {
+        // Retired between our look and our turn: nothing was sent yet, so its successor may have a go.
+        if (this.#current?.pool !== pool && !this.#closed && attempt < 5) continue;
+        if (isWaitTimeout(error)) {
+          throw new Overloaded(
+            `All ${this.#options.maxOpenConns} database connections of this master were busy for ${this.#options.acquireTimeoutMs} ms; raise database.max_open_conns or look for slow statements.`,
+          );
+        }
+        this.#distrust(error);
+        throw error;
+      }
+    }
+  }
+
+  #release(client: pg.PoolClient, failure: unknown): void {
+    client.off('error', ignore);
+    const pool = this.#poolOf(client);
+    const lost = failure !== undefined && (isConnectionLost(failure) || isNotPrimary(failure));
+    const spare =
+      pool !== undefined && pool.waitingCount === 0 && pool.idleCount >= this.#options.maxIdleConns;
+    client.release(lost || spare);
+    if (lost) this.#distrust(failure);
+  }
+
+  readonly #owners = new WeakMap<pg.PoolClient, pg.Pool>();
+
+  #poolOf(client: pg.PoolClient): pg.Pool | undefined {
+    return this.#owners.get(client);
+  }
+
+  /** Next time, look whether the server is still the one to use; its pool stays if it is. */
+  #distrust(error: unknown): void {
+    if (!isConnectionLost(error) && !isNotPrimary(error)) return;
+    this.#suspect = true;
+    // The other sessions on a server that takes no writes are as useless as the one that was told.
+    if (isNotPrimary(error) && !isConnectionLost(error)) this.#retire();
+  }
+
+  async #generation(): Promise<Generation> {
+    if (this.#closed) throw new Error('the database is closed: this master is shutting down');
+    if (this.#current !== undefined && !this.#suspect) return this.#current;
+    if (this.#suspect) {
+      this.#suspect = false;
+      this.#locator.forget();
+    }
+    const server = await this.#locator.locate().catch((error: unknown) => {
+      this.#suspect = true;
+      throw error;
+    });
+    if (this.#closed) throw new Error('the database is closed: this master is shutting down');
+    if (this.#current?.server.identity === server.identity && this.#current.server.pooled === server.pooled) {
+      return this.#current;
+    }
+    if (this.#current !== undefined) {
+      this.#options.onEvent?.(`the database moved from ${this.#current.server.name} to ${server.name}`);
+      this.#retire();
+    }
+    this.#current = { server, pool: this.#build(server) };
+    return this.#current;
+  }
+
+  #build(server: Server): pg.Pool {
+    const { maxOpenConns, connMaxIdleTimeMs, connMaxLifetimeMs, acquireTimeoutMs } = this.#options;
+    const pool = new pg.Pool({
+      ...server.config,
+      ...(server.pooled ? {} : sessionTimeouts),
+      // For a link that swallows everything: the server's own time-out ends a statement sooner.
+      query_timeout: sessionTimeouts.statement_timeout + 1000,
+      connectionTimeoutMillis: acquireTimeoutMs,
+      max: maxOpenConns,
+      idleTimeoutMillis: connMaxIdleTimeMs,
+      maxLifetimeSeconds: connMaxLifetimeMs / 1000,
+      onConnect: this.#options.readWrite ? (client) => refuseStandby(client as pg.Client, server) : undefined,
+    });
+    pool.on('connect', (client) => this.#owners.set(client, pool));
+    pool.on('error', (error) => {
+      this.#suspect = true;
+      this.#options.onEvent?.(`an idle connection to ${server.name} broke: ${error.message}`);
+    });
+    this.#pools.add(pool);
+    return pool;
+  }
+
+  #retire(): void {
+    const pool = this.#current?.pool;
+    this.#current = undefined;
+    if (pool === undefined) return;
+    const ending = pool.end().finally(() => {
+      this.#pools.delete(pool);
+      this.#endings.delete(ending);
+    });
+    this.#endings.add(ending);
+  }
+}
+
+const begin: Statement = { name: 'Begin', text: 'BEGIN', prepared: false };
+const rollback: Statement = { name: 'Rollback', text: 'ROLLBACK', prepared: false };
+const ping: Statement = { name: 'Ping', text: 'SELECT 1', prepared: false };
+
+/** A name or an address may lead to another server than at our first look. */
+async function refuseStandby(client: pg.Client, server: Server): Promise<void> {
+  const { inRecovery } = await inspectServer(client);
+  if (inRecovery)
+    throw new NoServerError([{ server: server.name, reason: 'is a standby and takes no writes' }]);
+}
+
+function isWaitTimeout(error: unknown): boolean {
+  return error instanceof Error && error.message === 'timeout exceeded when trying to connect';
+}
+
+/** The statement that runs is told of the error as well. */
+function ignore(): void {}
