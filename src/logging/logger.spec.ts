@@ -76,8 +76,8 @@ describe('createLogger', () => {
     (part) => {
       const started = performance.now();
       logger.info(part.repeat(1_000_000 / part.length));
-      // The searches take about 10 to 300 ms; without bounds some take minutes.
-      expect(performance.now() - started).toBeLessThan(3_000);
+      // The searches take under 150 ms; a search from each place to the end takes minutes.
+      expect(performance.now() - started).toBeLessThan(2_000);
     },
   );
 

@@ -6,7 +6,7 @@ export function withoutSecrets(line: string): string {
   return line
     .replace(SECRET_FIELD, '$1"***"')
     .replace(BEARER, '$1***')
-    .replace(CREDENTIALS, '$1***@')
+    .replace(ADDRESS, withoutCredentials)
     .replace(PASSWORD_PARAMETER, '$1***');
 }
 
@@ -19,9 +19,13 @@ const STRING = '"(?:[^"\\\\]|\\\\.)*"';
 /** `lease_token` is no secret but a number that operators follow through the log. */
 const SECRET_FIELD = new RegExp(`("(?:${NAMES})"\\s*:\\s*)(?:${STRING}|\\[[^\\]]*\\]|[\\d.]+)`, 'gi');
 const BEARER = /\b(Bearer |Basic )[\w.~+/=-]+/gi;
-/**
- * User and password of any address, up to the last @ of the same word. The lengths are bounded, for a
- * line of 1 MB that only looks like addresses would otherwise be searched from each of them to its end.
- */
-const CREDENTIALS = /(\b[a-z][a-z0-9+.-]{0,20}:\/\/[^\s"/:@\\]{0,256}:)(?:\\.|[^\s"\\]){0,2000}@/gi;
+/** An address up to the end of its word: taken whole, so that the search of a long line stays linear. */
+const ADDRESS = /\b[a-z][a-z0-9+.-]{0,20}:\/\/(?:\\.|[^\s"\\])+/gi;
 const PASSWORD_PARAMETER = /([?&]password=)(?:\\.|[^\s"&\\])*/gi;
+
+/** What stands between user and host, up to the last @, for a password may hold one that nobody encoded. */
+function withoutCredentials(address: string): string {
+  const user = /^[^:]+:\/\/[^:/@]*:/.exec(address)?.[0];
+  const end = address.lastIndexOf('@');
+  return user === undefined || end < user.length ? address : `${user}***${address.slice(end)}`;
+}

@@ -1,0 +1,48 @@
+/**
+ * The Prometheus registry of a process, with the usual figures of it (CPU, memory, event-loop lag, garbage
+ * collection). Features own their figures in `x.metrics.ts` and make them here; asking twice for a name
+ * answers the same metric, so that a second instance of a service in one process counts on.
+ */
+import { Injectable } from '@nestjs/common';
+import {
+  Counter,
+  type CounterConfiguration,
+  Gauge,
+  type GaugeConfiguration,
+  Histogram,
+  type HistogramConfiguration,
+  type Metric,
+  Registry,
+  collectDefaultMetrics,
+} from 'prom-client';
+
+@Injectable()
+export class Metrics {
+  readonly registry = new Registry();
+
+  constructor() {
+    collectDefaultMetrics({ register: this.registry });
+  }
+
+  counter<Label extends string = never>(configuration: CounterConfiguration<Label>): Counter<Label> {
+    return this.once(configuration, Counter<Label>);
+  }
+
+  gauge<Label extends string = never>(configuration: GaugeConfiguration<Label>): Gauge<Label> {
+    return this.once(configuration, Gauge<Label>);
+  }
+
+  histogram<Label extends string = never>(configuration: HistogramConfiguration<Label>): Histogram<Label> {
+    return this.once(configuration, Histogram<Label>);
+  }
+
+  private once<C extends { name: string }, M extends Metric>(
+    configuration: C,
+    Kind: new (configuration: C & { registers: Registry[] }) => M,
+  ): M {
+    const found: unknown = this.registry.getSingleMetric(configuration.name);
+    if (found === undefined) return new Kind({ ...configuration, registers: [this.registry] });
+    if (found instanceof Kind) return found;
+    throw new Error(`the metric ${configuration.name} exists as another kind than ${Kind.name}`);
+  }
+}
