@@ -253,7 +253,7 @@ export class PooledDatabase extends Database {
       max: maxOpenConns,
       idleTimeoutMillis: connMaxIdleTimeMs,
       maxLifetimeSeconds: connMaxLifetimeMs / 1000,
-      onConnect: this.#options.readWrite ? (client) => refuseStandby(client as pg.Client, server) : undefined,
+      onConnect: this.#options.readWrite ? refuseStandby(server) : undefined,
     });
     pool.on('connect', (client) => this.#owners.set(client, pool));
     pool.on('error', (error) => {
@@ -280,11 +280,17 @@ const begin: Statement = { name: 'Begin', text: 'BEGIN', prepared: false };
 const rollback: Statement = { name: 'Rollback', text: 'ROLLBACK', prepared: false };
 const ping: Statement = { name: 'Ping', text: 'SELECT 1', prepared: false };
 
-/** A name or an address may lead to another server than at our first look. */
-async function refuseStandby(client: pg.Client, server: Server): Promise<void> {
-  const { inRecovery } = await inspectServer(client);
-  if (inRecovery)
+/**
+ * A name or an address may lead to another server than at our first look. The pool awaits what this
+ * answers, against its types.
+ */
+function refuseStandby(server: Server): (client: pg.ClientBase) => void {
+  const check = async (client: pg.ClientBase) => {
+    const { inRecovery } = await inspectServer(client);
+    if (!inRecovery) return;
     throw new NoServerError([{ server: server.name, reason: 'is a standby and takes no writes' }]);
+  };
+  return check as (client: pg.ClientBase) => void;
 }
 
 function isWaitTimeout(error: unknown): boolean {

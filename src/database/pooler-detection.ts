@@ -15,7 +15,7 @@ export interface ServerFacts {
 
 export const oldestVersion = 150_000;
 
-export async function inspectServer(client: pg.Client): Promise<ServerFacts> {
+export async function inspectServer(client: pg.ClientBase): Promise<ServerFacts> {
   const { rows } = await client.query<{ in_recovery: boolean; pid: number; version: number }>(
     `SELECT pg_is_in_recovery() AS in_recovery, pg_backend_pid() AS pid,
             current_setting('server_version_num')::integer AS version`,
@@ -29,7 +29,7 @@ export async function inspectServer(client: pg.Client): Promise<ServerFacts> {
   };
 }
 
-export async function isPooled(client: pg.Client): Promise<boolean> {
+export async function isPooled(client: pg.ClientBase): Promise<boolean> {
   return (await inspectServer(client)).pooled;
 }
 
@@ -55,6 +55,6 @@ export function refuseOldVersion(facts: ServerFacts, key: string): void {
 }
 
 /** Not in the types of `pg`: the pid that the start-up message named. */
-function startUpPid(client: pg.Client): number | null {
+function startUpPid(client: pg.ClientBase): number | null {
   return (client as unknown as { processID: number | null }).processID;
 }

@@ -24,11 +24,12 @@ const parsers = new Map<number, Parse>([
   [1182, (text) => arrayParser.create(text, entry(String)).parse()],
 ]);
 
-export const rowTypes: pg.CustomTypesConfig = {
-  getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
-    (format !== 'binary' ? parsers.get(oid) : undefined) ??
-    pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser,
-};
+export const rowTypes = {
+  getTypeParser(oid: number, format?: 'text' | 'binary'): Parse {
+    const own = format === 'binary' ? undefined : parsers.get(oid);
+    return own ?? (pg.types.getTypeParser(oid, format as 'text') as Parse);
+  },
+} as pg.CustomTypesConfig;
 
 function safeInteger(text: string): number {
   const value = Number(text);
