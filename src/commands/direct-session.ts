@@ -1,0 +1,44 @@
+/** A session of an administrator's command: straight to the server that the settings name. */
+import type { Settings } from '../config/settings.js';
+import { type DedicatedSession, openSession } from '../database/dedicated-session.js';
+import { startEmbeddedPostgres } from '../database/embedded/embedded-postgres.js';
+
+export interface DirectSessionOptions {
+  /** Shown in pg_stat_activity. */
+  readonly purpose: string;
+  readonly readOnly?: boolean;
+}
+
+/**
+ * Opens it, runs `work`, ends it. With the embedded database the server is started if it does not run, and
+ * then stopped again.
+ */
+export async function withDirectSession<T>(
+  settings: Settings,
+  options: DirectSessionOptions,
+  work: (session: DedicatedSession) => Promise<T>,
+): Promise<T> {
+  return withServer(settings, async (dsn) => {
+    const session = await openSession({
+      dsn,
+      purpose: options.purpose,
+      settings: options.readOnly ? { default_transaction_read_only: 'on' } : {},
+    });
+    try {
+      return await work(session);
+    } finally {
+      await session.end();
+    }
+  });
+}
+
+/** Runs `work` with the DSN of the server itself. */
+export async function withServer<T>({ database }: Settings, work: (dsn: string) => Promise<T>): Promise<T> {
+  if (database.type !== 'embedded') return work(database.direct_dsn ?? database.dsn ?? '');
+  const server = await startEmbeddedPostgres({ directory: database.data_dir });
+  try {
+    return await work(server.dsn);
+  } finally {
+    if (server.outcome === 'started') await server.stop();
+  }
+}

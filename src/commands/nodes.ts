@@ -1,0 +1,135 @@
+/** `nodes …`: the worker machines. */
+import type { Command } from 'commander';
+import { Failure } from './failures.js';
+import { addClientFlags, type ClientFlags, printJson, withClient } from './rest/client-flags.js';
+import { Refusal } from './rest/refusal.js';
+import type { RestClient } from './rest/rest-client.js';
+import { formatAge, formatSize } from './terminal/figures.js';
+import { renderPairs, renderTable } from './terminal/table.js';
+
+/** A node as the API answers it, as far as it is shown here. */
+interface Node {
+  readonly id: string;
+  readonly name: string;
+  readonly address?: string;
+  readonly status: string;
+  readonly draining?: boolean;
+  readonly slots: number;
+  readonly running?: number;
+  readonly queues?: readonly string[];
+  readonly cpu_threads: number;
+  readonly cpu_model: string;
+  readonly cpu_load_percent?: number | null;
+  readonly ram_total_bytes: number;
+  readonly ram_free_bytes?: number | null;
+  readonly gpus: readonly { readonly name: string }[];
+  readonly encoders: readonly string[];
+  readonly ffmpeg_version: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly seen_at?: string | null;
+  readonly registered_at?: string;
+}
+
+export function define(command: Command): void {
+  addClientFlags(command.command('list').description('list nodes')).action(async (flags: ClientFlags) =>
+    withClient(flags, (client) => list(client, flags)),
+  );
+  addClientFlags(command.command('show').description('show one node').argument('<id>')).action(
+    async (id: string, flags: ClientFlags) =>
+      withClient(flags, async (client) => {
+        const node = await client.get<Node>(`/nodes/${encodeURIComponent(id)}`);
+        if (flags.output === 'json') return printJson(node);
+        process.stdout.write(`${nodePage(node)}\n`);
+      }),
+  );
+  defineChange(command, 'drain', 'give nodes no further jobs; what runs there may finish', 'is draining', (client, id) =>
+    client.post(`/nodes/${encodeURIComponent(id)}/drain`),
+  );
+  defineChange(command, 'resume', 'give drained nodes jobs again', 'takes jobs', (client, id) =>
+    client.post(`/nodes/${encodeURIComponent(id)}/resume`),
+  );
+  defineChange(command, 'remove', 'forget nodes', 'is removed', (client, id) =>
+    client.delete(`/nodes/${encodeURIComponent(id)}`),
+  );
+}
+
+function defineChange(
+  nodes: Command,
+  name: string,
+  summary: string,
+  done: string,
+  change: (client: RestClient, id: string) => Promise<unknown>,
+): void {
+  addClientFlags(nodes.command(name).description(summary).argument('<id...>')).action(
+    async (ids: string[], flags: ClientFlags) =>
+      withClient(flags, async (client) => {
+        const answers: unknown[] = [];
+        const refused: string[] = [];
+        for (const id of ids) {
+          try {
+            answers.push(await change(client, id));
+            if (flags.output === 'table') process.stdout.write(`node ${id} ${done}\n`);
+          } catch (error) {
+            if (!(error instanceof Refusal) || error.status === 401) throw error;
+            refused.push(ids.length > 1 ? `${id}: ${error.message}` : error.message);
+          }
+        }
+        const answered = answers.filter((answer) => answer !== undefined);
+        if (flags.output === 'json' && answered.length > 0) {
+          printJson(ids.length === 1 ? answered[0] : { items: answered });
+        }
+        if (refused.length > 0) throw new Failure(refused.join('\nffmpeg-master: '));
+      }),
+  );
+}
+
+async function list(client: RestClient, flags: ClientFlags): Promise<void> {
+  const items: Node[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await client.get<{ items: Node[]; next_cursor: string | null }>('/nodes', { cursor });
+    items.push(...page.items);
+    cursor = page.next_cursor ?? undefined;
+  } while (cursor !== undefined);
+  if (flags.output === 'json') return printJson({ items, next_cursor: null });
+  process.stdout.write(items.length === 0 ? 'no nodes\n' : `${nodeTable(items)}\n`);
+}
+
+export function nodeTable(nodes: readonly Node[]): string {
+  return renderTable(
+    [
+      { title: 'ID', value: (node: Node) => node.id },
+      { title: 'NAME', value: (node) => node.name, narrow: 'cut' },
+      { title: 'STATUS', value: statusOf },
+      { title: 'BUSY', value: (node) => `${node.running ?? '?'}/${node.slots}`, align: 'right' },
+      { title: 'CPUS', value: (node) => node.cpu_threads, align: 'right' },
+      { title: 'SEEN', value: (node) => formatAge(node.seen_at), align: 'right' },
+    ],
+    nodes,
+  );
+}
+
+function nodePage(node: Node): string {
+  return renderPairs([
+    ['node', node.name],
+    ['id', node.id],
+    ['status', statusOf(node)],
+    ['address', node.address],
+    ['slots', `${node.running ?? '?'} of ${node.slots} busy`],
+    ['queues', (node.queues ?? []).join(', ') || 'all'],
+    ['cpu', `${node.cpu_threads} threads, ${node.cpu_model}`],
+    ['load', typeof node.cpu_load_percent === 'number' ? `${Math.round(node.cpu_load_percent)}%` : undefined],
+    ['memory', formatSize(node.ram_total_bytes)],
+    ['memory free', formatSize(node.ram_free_bytes)],
+    ['gpus', node.gpus.map(({ name }) => name).join(', ')],
+    ['ffmpeg', node.ffmpeg_version],
+    ['encoders', node.encoders.join(' ')],
+    ['labels', Object.entries(node.labels).map(([key, value]) => `${key}=${value}`).join(' ')],
+    ['registered', node.registered_at],
+    ['seen', node.seen_at],
+  ]);
+}
+
+function statusOf(node: Node): string {
+  return node.draining ? `${node.status}, draining` : node.status;
+}
