@@ -5,6 +5,7 @@
  */
 import eslint from '@eslint/js';
 import prettier from 'eslint-config-prettier';
+import { defineConfig } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
 const SQL_ELSEWHERE =
@@ -13,10 +14,10 @@ const SQL =
   '/\\b(SELECT|INSERT INTO|UPDATE|DELETE FROM)\\b[\\s\\S]*ffmpeg_master' +
   '|\\b(FROM|JOIN|INTO|UPDATE|VACUUM|ANALYZE|TABLE)\\s+(ONLY\\s+)?ffmpeg_master\\./';
 
-export default tseslint.config(
+export default defineConfig(
   { ignores: ['dist', 'coverage', '.state', 'bench/node_modules', 'test/toolchain'] },
   eslint.configs.recommended,
-  ...tseslint.configs.recommendedTypeChecked,
+  tseslint.configs.recommendedTypeChecked,
   {
     languageOptions: {
       parserOptions: {
