@@ -10,6 +10,9 @@ import { withoutSecrets } from './secrets.js';
 
 export type { Logger } from 'pino';
 
+/** By this token Nest injects the logger of the process. */
+export const LOGGER = Symbol('LOGGER');
+
 /** Every line carries its level by name, the time in ISO 8601, and `request_id` while a request is served. */
 export function createLogger(
   { level, format }: Pick<LoggingSettings, 'level' | 'format'>,

@@ -1,0 +1,90 @@
+import { Body, Controller, HttpCode, Inject, Param, ParseUUIDPipe, Post, Res } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
+import { CurrentPrincipal } from '../access/current-principal.js';
+import type { Principal } from '../access/principal.js';
+import { Requires } from '../access/requires.js';
+import { Settings } from '../config/settings.js';
+import { LOGGER, type Logger } from '../logging/logger.js';
+import { ClaimRequest, type ClaimAnswer, type ClaimedAttempt, type RidingClaim } from '../protocol/claim.js';
+import { HeartbeatRequest, type HeartbeatAnswer } from '../protocol/heartbeat.js';
+import { ReportRequest, type ReportAnswer } from '../protocol/report.js';
+import type { AttemptRow } from './claim.repository.js';
+import { ClaimsService } from './claims.service.js';
+import { Connection } from './connection.js';
+import { HeartbeatsService } from './heartbeats.service.js';
+import { ReportsService } from './reports.service.js';
+
+/** The worker protocol. */
+@Controller('api/v1/nodes')
+export class DispatchController {
+  constructor(
+    private readonly claims: ClaimsService,
+    private readonly heartbeats: HeartbeatsService,
+    private readonly reports: ReportsService,
+    private readonly settings: Settings,
+    @Inject(LOGGER) private readonly logger: Logger,
+  ) {}
+
+  @Post(':id/claim')
+  @HttpCode(200)
+  @Requires('job:claim')
+  async claim(
+    @Param('id', ParseUUIDPipe) node_id: string,
+    @Body() request: ClaimRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<ClaimAnswer> {
+    return { jobs: await this.take(node_id, request, reply) };
+  }
+
+  @Post(':id/heartbeat')
+  @HttpCode(200)
+  @Requires('job:claim')
+  heartbeat(
+    @Param('id', ParseUUIDPipe) node_id: string,
+    @Body() request: HeartbeatRequest,
+  ): Promise<HeartbeatAnswer> {
+    return this.heartbeats.beat(node_id, request);
+  }
+
+  /** A claim inside a report never parks: it takes what is there once the results are settled. */
+  @Post(':id/report')
+  @HttpCode(200)
+  @Requires('job:report')
+  async report(
+    @CurrentPrincipal() principal: Principal,
+    @Param('id', ParseUUIDPipe) node_id: string,
+    @Body() request: ReportRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<ReportAnswer> {
+    const outcomes = await this.reports.report(node_id, request.results, principal.actor);
+    const results = request.results.map(({ job_id }, index) => ({
+      job_id,
+      outcome: outcomes[index] ?? 'stale',
+    }));
+    const jobs = request.claim ? await this.take(node_id, request.claim, reply) : [];
+    return { results, jobs };
+  }
+
+  /** Claims, and hands back what the connection can no longer carry. */
+  private async take(
+    node_id: string,
+    request: ClaimRequest | RidingClaim,
+    reply: FastifyReply,
+  ): Promise<ClaimedAttempt[]> {
+    const connection = new Connection(reply);
+    const attempts = await this.claims.claim(node_id, request, connection);
+    connection.onGone(() => {
+      this.reports.takeBack(node_id, request.claim_id, attempts).catch((error: unknown) => {
+        this.logger.warn({ error, node_id }, 'could not hand jobs back; their leases will run out');
+      });
+    });
+    return attempts.map((attempt) => asClaimed(attempt, this.settings.workers.lease_duration / 1000));
+  }
+}
+
+function asClaimed(
+  { lease_token, lane_id: _lane, position: _position, ...job }: AttemptRow,
+  lease_seconds: number,
+): ClaimedAttempt {
+  return { job, lease_token, lease_seconds };
+}

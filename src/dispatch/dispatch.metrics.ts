@@ -1,0 +1,75 @@
+import { Injectable } from '@nestjs/common';
+import { Counter, Gauge, Histogram } from 'prom-client';
+import { Metrics } from '../metrics/metrics.js';
+import type { ReportOutcome } from '../protocol/report.js';
+import type { SlotRow } from './claim.repository.js';
+import type { ReportItem } from './report.repository.js';
+
+/** What dispatch tells of itself on /metrics; figures of the whole cluster are a duty. */
+@Injectable()
+export class DispatchMetrics {
+  private readonly slots: Counter<'outcome'>;
+  private readonly perStatement: Histogram;
+  private readonly reports: Counter<'status' | 'outcome'>;
+  private readonly handedBack: Counter;
+  private readonly attempts: Counter<'result'>;
+
+  constructor(private readonly metrics: Metrics) {
+    const registers = [metrics.registry];
+    this.slots = new Counter({
+      name: 'ffrtmp_claim_slots_total',
+      help: 'Slots of claims that rode in a statement, by what became of them.',
+      labelNames: ['outcome'],
+      registers,
+    });
+    this.perStatement = new Histogram({
+      name: 'ffrtmp_claim_statement_slots',
+      help: 'Slots that shared one claim statement.',
+      buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000],
+      registers,
+    });
+    this.reports = new Counter({
+      name: 'ffrtmp_reports_total',
+      help: 'Reported results, by what they said and what they were told.',
+      labelNames: ['status', 'outcome'],
+      registers,
+    });
+    this.handedBack = new Counter({
+      name: 'ffrtmp_claims_taken_back_total',
+      help: 'Jobs given to a connection that had closed, and handed back at once.',
+      registers,
+    });
+    // ffmpeg-rtmp's name, so that its dashboards keep their line.
+    this.attempts = new Counter({
+      name: 'ffrtmp_schedule_attempts_total',
+      help: 'Claim statements by result: success or no_jobs.',
+      labelNames: ['result'],
+      registers,
+    });
+  }
+
+  watchClaims(count: () => number): void {
+    new Gauge({
+      name: 'ffrtmp_claims_waiting',
+      help: 'Claims that are parked at this master.',
+      registers: [this.metrics.registry],
+      collect() {
+        this.set(count());
+      },
+    });
+  }
+
+  claimed(rows: readonly SlotRow[]): void {
+    this.perStatement.observe(rows.length);
+    for (const { outcome } of rows) this.slots.inc({ outcome });
+    this.attempts.inc({ result: rows.some(({ outcome }) => outcome === 'taken') ? 'success' : 'no_jobs' });
+  }
+
+  reported(items: readonly ReportItem[], outcomes: readonly ReportOutcome[]): void {
+    items.forEach(({ status }, index) => this.reports.inc({ status, outcome: outcomes[index] ?? 'stale' }));
+  }
+
+  takenBack(count: number): void {
+    this.handedBack.inc(count);
+  }
+}

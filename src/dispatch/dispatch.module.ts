@@ -1,0 +1,40 @@
+import { Global, Module } from '@nestjs/common';
+import { JobsModule } from '../jobs/jobs.module.js';
+import { LaneStatus } from '../jobs/lane-status.js';
+import { NodesModule } from '../nodes/nodes.module.js';
+import { ClaimRepository } from './claim.repository.js';
+import { ClaimsService } from './claims.service.js';
+import { DispatchController } from './dispatch.controller.js';
+import { DispatchMetrics } from './dispatch.metrics.js';
+import { HeartbeatRepository } from './heartbeat.repository.js';
+import { HeartbeatsService } from './heartbeats.service.js';
+import { LaneFit } from './lane-fit.js';
+import { QueueDirectory } from './queue-directory.js';
+import { QueuesController } from './queues.controller.js';
+import { QueuesRepository } from './queues.repository.js';
+import { QueuesService } from './queues.service.js';
+import { ReportRepository } from './report.repository.js';
+import { ReportsService } from './reports.service.js';
+
+/** The hot path. Global, so that jobs can ask it why a lane stands still without importing upwards. */
+@Global()
+@Module({
+  imports: [JobsModule, NodesModule],
+  controllers: [DispatchController, QueuesController],
+  providers: [
+    ClaimRepository,
+    ClaimsService,
+    DispatchMetrics,
+    HeartbeatRepository,
+    HeartbeatsService,
+    LaneFit,
+    QueueDirectory,
+    QueuesRepository,
+    QueuesService,
+    ReportRepository,
+    ReportsService,
+    { provide: LaneStatus, useExisting: LaneFit },
+  ],
+  exports: [LaneStatus, ClaimsService, QueueDirectory],
+})
+export class DispatchModule {}

@@ -1,0 +1,140 @@
+import { Injectable } from '@nestjs/common';
+import { Database } from '../database/database.js';
+import { statement } from '../database/statement.js';
+import { TODAY } from '../jobs/job-columns.js';
+import type { AttemptHeartbeat } from '../protocol/heartbeat.js';
+
+export interface NodeHeartbeat {
+  node_id: string;
+  attempts: readonly AttemptHeartbeat[];
+  cpu_load_percent?: number;
+  ram_free_bytes?: number;
+}
+
+export interface BeatenAttempt {
+  node_id: string;
+  job_id: string;
+  lease_token: number;
+  extended: boolean;
+  canceled: boolean;
+  paused: boolean;
+}
+
+export interface BeatenNode {
+  node_id: string;
+  draining: boolean;
+  status: 'online' | 'offline';
+}
+
+// Jobs first (only those that start), then leases, each in key order. The update of a lease touches no
+// indexed column, so it is HOT; jobs are only read, for `paused`. Every step is tied to node, job and
+// token together, so that a guessed token beside the true one in a group gains nothing and costs nothing.
+const EXTEND_LEASES = statement(
+  'ExtendLeases',
+  `WITH input AS MATERIALIZED (
+     SELECT i.node_id, i.job_id, i.lease_token, coalesce(bool_or(i.started), false) AS started,
+            max(i.progress) AS progress, max(i.fps) AS fps, max(i.speed) AS speed,
+            max(i.duration_seconds) AS duration_seconds
+     FROM json_to_recordset($1::json) AS i(node_id uuid, job_id uuid, lease_token bigint, started boolean,
+                                           progress real, fps real, speed real, duration_seconds real)
+     GROUP BY i.node_id, i.job_id, i.lease_token
+   ),
+   starting AS MATERIALIZED (
+     SELECT j.id FROM ffmpeg_master.jobs j
+     JOIN input i ON i.job_id = j.id AND i.lease_token = j.lease_token AND i.node_id = j.node_id
+     WHERE i.started AND j.id = ANY($3::uuid[]) AND j.status = 'assigned'
+     ORDER BY j.id FOR UPDATE OF j
+   ),
+   started AS (
+     UPDATE ffmpeg_master.jobs j SET status = 'running', started_at = now(), event_count = j.event_count + 1
+     FROM starting s WHERE j.id = s.id AND j.id = ANY($3::uuid[]) AND j.status = 'assigned'
+     RETURNING j.*
+   ),
+   event AS (
+     INSERT INTO ffmpeg_master.job_events
+       (day, job_id, n, generation, type, from_status, to_status, attempt, node_id, lease_token, tenant_id, queue, tags)
+     SELECT ${TODAY}, s.id, s.event_count, l.generation, 'started', 'assigned', 'running', s.attempt, s.node_id,
+            s.lease_token, s.tenant_id, s.queue, s.tags
+     FROM started s CROSS JOIN ffmpeg_master.leadership l
+   ),
+   held AS MATERIALIZED (
+     SELECT i.*, l.revoked, l.canceled
+     FROM ffmpeg_master.leases l
+     JOIN input i ON i.lease_token = l.lease_token AND i.job_id = l.job_id AND i.node_id = l.node_id
+     WHERE l.lease_token = ANY($4::bigint[]) AND (SELECT count(*) FROM starting) >= 0
+     ORDER BY l.lease_token FOR UPDATE OF l
+   ),
+   extended AS (
+     UPDATE ffmpeg_master.leases l
+     SET expires_at = clock_timestamp() + $2::float8 * interval '1 millisecond',
+         clock_from = CASE WHEN h.started THEN coalesce(l.clock_from, now()) ELSE l.clock_from END,
+         progressed_at = CASE WHEN l.progressed_at IS NULL AND h.started THEN now()
+                              WHEN h.progress > l.progress THEN now() ELSE l.progressed_at END,
+         progress = greatest(coalesce(h.progress, l.progress), l.progress),
+         fps = coalesce(h.fps, l.fps), speed = coalesce(h.speed, l.speed),
+         media_seconds = coalesce(h.duration_seconds, l.media_seconds)
+     FROM held h
+     WHERE l.lease_token = h.lease_token AND l.lease_token = ANY($4::bigint[]) AND NOT h.revoked
+     RETURNING l.lease_token
+   )
+   SELECT h.node_id, h.job_id, h.lease_token, x.lease_token IS NOT NULL AS extended, h.canceled,
+          coalesce(j.paused, false) AS paused
+   FROM held h
+   LEFT JOIN extended x ON x.lease_token = h.lease_token
+   LEFT JOIN ffmpeg_master.jobs j ON j.id = h.job_id AND j.lease_token = h.lease_token`,
+);
+
+const TOUCH_NODES = statement(
+  'TouchNodes',
+  `WITH input AS MATERIALIZED (
+     SELECT DISTINCT ON (i.node_id) i.*
+     FROM json_to_recordset($1::json) AS i(node_id uuid, cpu_load_percent real, ram_free_bytes bigint)
+     ORDER BY i.node_id
+   ),
+   locked AS MATERIALIZED (
+     SELECT p.node_id FROM ffmpeg_master.node_presence p JOIN input i ON i.node_id = p.node_id
+     ORDER BY p.node_id FOR UPDATE OF p
+   ),
+   touched AS (
+     UPDATE ffmpeg_master.node_presence p
+     SET seen_at = clock_timestamp(),
+         cpu_load_percent = coalesce(i.cpu_load_percent, p.cpu_load_percent),
+         ram_free_bytes = coalesce(i.ram_free_bytes, p.ram_free_bytes)
+     FROM locked k JOIN input i ON i.node_id = k.node_id
+     WHERE p.node_id = k.node_id
+   )
+   SELECT n.id AS node_id, n.draining, n.status
+   FROM input i JOIN ffmpeg_master.nodes n ON n.id = i.node_id`,
+);
+
+@Injectable()
+export class HeartbeatRepository {
+  constructor(private readonly database: Database) {}
+
+  /** `lease` in milliseconds. One row for each attempt that has a lease, revoked ones included. */
+  extend(beats: readonly NodeHeartbeat[], lease: number): Promise<BeatenAttempt[]> {
+    const attempts = beats.flatMap(({ node_id, attempts: own }) =>
+      own.map((attempt) => ({ node_id, ...attempt })),
+    );
+    const starting = attempts.filter((attempt) => attempt.started).map((attempt) => attempt.job_id);
+    return this.database.query<BeatenAttempt>(EXTEND_LEASES, [
+      JSON.stringify(attempts),
+      lease,
+      starting,
+      attempts.map((attempt) => attempt.lease_token),
+    ]);
+  }
+
+  /** Notes that the nodes were seen; answers those that there are. */
+  touch(beats: readonly Omit<NodeHeartbeat, 'attempts'>[]): Promise<BeatenNode[]> {
+    return this.database.query<BeatenNode>(TOUCH_NODES, [
+      JSON.stringify(
+        beats.map(({ node_id, cpu_load_percent, ram_free_bytes }) => ({
+          node_id,
+          cpu_load_percent,
+          ram_free_bytes,
+        })),
+      ),
+    ]);
+  }
+}

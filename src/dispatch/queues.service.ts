@@ -1,0 +1,68 @@
+import { Injectable } from '@nestjs/common';
+import type { Principal } from '../access/principal.js';
+import { notFound } from '../protocol/problem.js';
+import { Signals } from '../signals/signals.js';
+import { rankOf } from './lane-order.js';
+import { QueueDirectory } from './queue-directory.js';
+import { COUNTED_A_LANE, QueuesRepository, type QueueFigures } from './queues.repository.js';
+
+export interface QueueView {
+  name: string;
+  rank: number;
+  aging_step_seconds: number | null;
+  max_running: number | null;
+  paused: boolean;
+  /** Jobs that could be claimed now, counted up to 10,000 a lane. */
+  depth: number;
+  /** True where `depth` is only a lower bound. */
+  depth_is_at_least: boolean;
+  /** How long the first of them has waited. */
+  oldest_seconds: number | null;
+  running: number;
+}
+
+@Injectable()
+export class QueuesService {
+  constructor(
+    private readonly repository: QueuesRepository,
+    private readonly directory: QueueDirectory,
+    private readonly signals: Signals,
+  ) {}
+
+  async list(principal: Principal): Promise<QueueView[]> {
+    const [figures] = await Promise.all([
+      this.repository.figures(principal.tenant_id),
+      this.directory.load(),
+    ]);
+    return figures.map((row) => this.view(row));
+  }
+
+  async setPaused(principal: Principal, name: string, paused: boolean): Promise<QueueView> {
+    if (!(await this.repository.setPaused(name, paused))) throw queueNotFound();
+    this.signals.send('queue', name);
+    const view = (await this.list(principal)).find((queue) => queue.name === name);
+    if (!view) throw queueNotFound();
+    return view;
+  }
+
+  private view(row: QueueFigures): QueueView {
+    const { rank, aging_step_us, max_running, paused } = this.directory.get(row.name);
+    return {
+      name: row.name,
+      rank: rank ?? rankOf(row.name),
+      aging_step_seconds: aging_step_us === null ? null : aging_step_us / 1e6,
+      max_running,
+      paused,
+      depth: row.waiting,
+      depth_is_at_least: row.waiting >= COUNTED_A_LANE,
+      oldest_seconds: row.head === null ? null : Math.max(0, (row.database_now - row.head) / 1e6),
+      running: row.running,
+    };
+  }
+}
+
+function queueNotFound() {
+  return notFound(
+    'There is no such queue. `GET /api/v1/queues` lists them; a queue is made by the first job sent to it.',
+  );
+}

@@ -1,0 +1,126 @@
+import { Injectable } from '@nestjs/common';
+import { Settings } from '../config/settings.js';
+import { Grouped } from '../database/grouped.js';
+import { backoffTable, jitter } from '../jobs/backoff.js';
+import { History } from '../jobs/history.js';
+import { nodeNotFound } from '../nodes/nodes.service.js';
+import { NodeDirectory } from '../nodes/node-directory.js';
+import { PERMANENT_FAILURE_REASONS } from '../protocol/failure-reason.js';
+import type { AttemptReport, ReportOutcome } from '../protocol/report.js';
+import { Signals } from '../signals/signals.js';
+import type { AttemptRow } from './claim.repository.js';
+import { ClaimsService } from './claims.service.js';
+import { DispatchMetrics } from './dispatch.metrics.js';
+import { QueueDirectory } from './queue-directory.js';
+import { ReportRepository, type ReportedItem, type ReportItem } from './report.repository.js';
+
+/** Results in one statement. */
+const REPORTS_A_GROUP = 500;
+
+/**
+ * How an attempt ends by its worker's word. Accepted once, by (job, token, node); a repeat of what was
+ * accepted is `duplicate`, everything else `stale`, and neither changes a job.
+ */
+@Injectable()
+export class ReportsService {
+  private readonly reports: Grouped<ReportItem, ReportOutcome>;
+  private readonly backoff: readonly number[];
+
+  constructor(
+    private readonly repository: ReportRepository,
+    private readonly history: History,
+    private readonly nodes: NodeDirectory,
+    private readonly claims: ClaimsService,
+    private readonly queues: QueueDirectory,
+    private readonly signals: Signals,
+    private readonly metrics: DispatchMetrics,
+    settings: Settings,
+  ) {
+    this.backoff = backoffTable(settings.retry);
+    this.reports = new Grouped({
+      name: 'reports',
+      max_group: REPORTS_A_GROUP,
+      run: (items: readonly ReportItem[]) => this.run(items),
+    });
+  }
+
+  /** One outcome a result, in the order given. 404 for a node that is not there. */
+  async report(node_id: string, results: readonly AttemptReport[], actor: string): Promise<ReportOutcome[]> {
+    if (!(await this.nodes.get(node_id))) throw nodeNotFound();
+    return Promise.all(results.map((result) => this.reports.add(asItem(node_id, result, actor))));
+  }
+
+  /** Hands attempts back that their worker never heard of: its connection closed before the answer. */
+  async takeBack(node_id: string, claim_id: string, attempts: readonly AttemptRow[]): Promise<void> {
+    if (attempts.length === 0) return;
+    this.metrics.takenBack(attempts.length);
+    await Promise.all(
+      attempts.map(({ id, lease_token }) =>
+        this.reports.add(asItem(node_id, { job_id: id, lease_token, status: 'released' }, 'master')),
+      ),
+    );
+    await this.claims.forgetAnswer(node_id, claim_id);
+  }
+
+  private async run(items: readonly ReportItem[]): Promise<ReportOutcome[]> {
+    const rows = await this.repository.report(items, this.backoff);
+    const byOrdinal = new Map(rows.map((row) => [row.ordinal, row]));
+    this.announce(items, rows);
+    const refused = items.filter((_, ordinal) => !byOrdinal.get(ordinal)?.accepted);
+    const known = refused.length > 0 ? await this.lastReports(refused) : new Map<string, string>();
+    const outcomes = items.map((item, ordinal): ReportOutcome => {
+      if (byOrdinal.get(ordinal)?.accepted) return 'accepted';
+      return known.get(`${item.job_id} ${item.lease_token}`) === item.status ? 'duplicate' : 'stale';
+    });
+    this.metrics.reported(items, outcomes);
+    return outcomes;
+  }
+
+  /** By a fresh snapshot: which report was accepted of each job, as `job token` → status. */
+  private async lastReports(items: readonly ReportItem[]): Promise<Map<string, string>> {
+    const ids = [...new Set(items.map((item) => item.job_id))];
+    const live = await this.repository.findReported(ids);
+    const found = new Set(live.map((row) => row.id));
+    const archived = await this.history.findByIds(ids.filter((id) => !found.has(id)));
+    const known = new Map<string, string>();
+    for (const row of [...live, ...archived]) {
+      if (row.reported_token !== null && row.reported_as !== null)
+        known.set(`${row.id} ${row.reported_token}`, row.reported_as);
+    }
+    // A cancel ended the attempt itself; the worker's `canceled` says that it obeyed.
+    for (const row of archived)
+      if (row.status === 'canceled') known.set(`${row.id} ${row.lease_token}`, 'canceled');
+    return known;
+  }
+
+  private announce(items: readonly ReportItem[], rows: readonly ReportedItem[]): void {
+    const lanes = new Map<number, number>();
+    const queues = new Set<string>();
+    for (const row of rows) {
+      if (row.queue !== null && this.queues.get(row.queue).max_running !== null) queues.add(row.queue);
+      if (row.due_at) this.signals.send('due', String(row.due_at.getTime()));
+      if (row.waiting && row.lane_id !== null) lanes.set(row.lane_id, (lanes.get(row.lane_id) ?? 0) + 1);
+    }
+    for (const [lane, count] of lanes) this.signals.send('lane', String(lane), count);
+    for (const queue of queues) this.signals.send('queue', queue);
+    if (rows.some((row) => row.accepted)) this.signals.send('event');
+    const freed = rows.flatMap((row) => (row.queue === null ? [] : (items[row.ordinal]?.node_id ?? [])));
+    if (freed.length > 0) this.claims.freed(new Set(freed), queues);
+  }
+}
+
+function asItem(node_id: string, result: AttemptReport, actor: string): ReportItem {
+  const { job_id, lease_token, status, failure_reason } = result;
+  return {
+    node_id,
+    job_id: job_id.toLowerCase(),
+    lease_token,
+    status,
+    result: result.result ?? null,
+    error: result.error?.replaceAll('\u0000', '\ufffd') ?? null,
+    failure_reason: failure_reason ?? null,
+    permanent: failure_reason !== undefined && PERMANENT_FAILURE_REASONS.includes(failure_reason),
+    jitter: jitter(),
+    actor,
+  };
+}

@@ -1,0 +1,60 @@
+import type { NodeRow } from '../nodes/node-row.js';
+import type { AttemptRow } from './claim.repository.js';
+
+/** Tells whether whoever asked is still there to take an answer. */
+export interface Asker {
+  readonly gone: boolean;
+  /** Calls `listener` when the connection closes before the answer was sent. */
+  onGone(listener: () => void): void;
+}
+
+/** One claim from its arrival to its answer. */
+export class WaitingClaim {
+  readonly node: NodeRow;
+  readonly claim_id: string;
+  readonly wanted: number;
+  /** When it is answered even if empty: `performance.now()` in milliseconds. */
+  readonly deadline: number;
+  readonly asker: Asker;
+  readonly answer: Promise<AttemptRow[]>;
+  /** False once a statement has looked whether this claim id was answered before. */
+  fresh = true;
+  /** The node had no room when last tried; tried again at the next resync. */
+  full = false;
+  /** It does not wait, and the lane heads are being, or were, read once more on its behalf. */
+  looking = false;
+  looked = false;
+  /** It rides in the statement that is in flight. */
+  riding = false;
+  answered = false;
+
+  private resolve!: (attempts: AttemptRow[]) => void;
+  private reject!: (error: unknown) => void;
+
+  constructor(options: { node: NodeRow; claim_id: string; wanted: number; wait: number; asker: Asker }) {
+    this.node = options.node;
+    this.claim_id = options.claim_id;
+    this.wanted = options.wanted;
+    this.deadline = performance.now() + options.wait;
+    this.asker = options.asker;
+    this.answer = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+  }
+
+  /** Whether it may go on waiting. */
+  get patient(): boolean {
+    return performance.now() < this.deadline;
+  }
+
+  give(attempts: AttemptRow[]): void {
+    this.answered = true;
+    this.resolve(attempts);
+  }
+
+  fail(error: unknown): void {
+    this.answered = true;
+    this.reject(error);
+  }
+}

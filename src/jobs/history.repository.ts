@@ -1,0 +1,64 @@
+import { Injectable } from '@nestjs/common';
+import { Database } from '../database/database.js';
+import { statement } from '../database/statement.js';
+import type { JobRow } from './job-row.js';
+
+export interface ArchivedRow extends JobRow {
+  archived_on: string;
+  reported_token: number | null;
+  reported_as: string | null;
+}
+
+/** A day of history; `lowest` and `highest` are its sequence numbers, unknown while it is open. */
+export interface HistoryDay {
+  day: string;
+  lowest: number | null;
+  highest: number | null;
+}
+
+// Not prepared: a generic plan would lock all partitions, 1,603 locks with 400 of them.
+const FIND_ARCHIVED = statement(
+  'GetArchivedJobs',
+  `SELECT h.* FROM ffmpeg_master.job_history h WHERE h.archived_on = ANY($1::date[]) AND h.id = ANY($2::uuid[])`,
+  { prepared: false },
+);
+
+const FIND_ARCHIVED_BY_NUMBER = statement(
+  'GetArchivedJobByNumber',
+  `SELECT h.* FROM ffmpeg_master.job_history h
+   WHERE h.archived_on = ANY($1::date[]) AND h.sequence_number = $2 AND h.tenant_id = $3`,
+  { prepared: false },
+);
+
+const LIST_HISTORY_DAYS = statement(
+  'ListHistoryDays',
+  `SELECT to_date(right(c.relname, 8), 'YYYYMMDD') AS day, d.lowest, d.highest
+   FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
+   LEFT JOIN ffmpeg_master.history_days d ON d.day = to_date(right(c.relname, 8), 'YYYYMMDD')
+   WHERE i.inhparent = 'ffmpeg_master.job_history'::regclass
+     AND to_date(right(c.relname, 8), 'YYYYMMDD') <= (now() AT TIME ZONE 'UTC')::date
+   ORDER BY 1`,
+);
+
+@Injectable()
+export class HistoryRepository {
+  constructor(private readonly database: Database) {}
+
+  findOn(days: readonly string[], ids: readonly string[]): Promise<ArchivedRow[]> {
+    return this.database.query<ArchivedRow>(FIND_ARCHIVED, [days, ids]);
+  }
+
+  async findNumberOn(
+    days: readonly string[],
+    number: number,
+    tenant_id: string,
+  ): Promise<ArchivedRow | undefined> {
+    const [row] = await this.database.query<ArchivedRow>(FIND_ARCHIVED_BY_NUMBER, [days, number, tenant_id]);
+    return row;
+  }
+
+  /** Oldest first, today last; days to come are left out. */
+  days(): Promise<HistoryDay[]> {
+    return this.database.query<HistoryDay>(LIST_HISTORY_DAYS);
+  }
+}

@@ -1,0 +1,103 @@
+import { jobColumns, JOB_COLUMNS, TODAY } from './job-columns.js';
+
+/**
+ * What becomes of jobs whose attempt is over, as CTEs behind a CTE `source` that holds the locked rows
+ * (`jobs.*`) and, per row, what shall become of them:
+ *
+ * | column | |
+ * |---|---|
+ * | next_status text | a terminal state (the job moves to history), `retrying` or `queued` (it stays) |
+ * | next_due_at timestamptz | for `retrying` |
+ * | next_failures, next_releases, next_retry_count int | the counts afterwards |
+ * | next_error, next_failure_reason text | |
+ * | next_reported_token bigint, next_reported_as text | what a repeat of this report is compared with |
+ * | next_progress real, next_result jsonb | for a terminal state |
+ * | timed_out boolean | the job passes through `timed_out`, which is an event of its own |
+ * | event_type, event_actor text | of the (last) event |
+ *
+ * Defines `deleted_job`, `archived_job`, `kept_job` and `settled_event`. Every way a job's attempt can
+ * end (report, cancel, expired lease, time-out) goes through here, so that history, counts and events
+ * cannot differ between them.
+ */
+export function settle(source: string): string {
+  return `
+  deleted_job AS (
+    DELETE FROM ffmpeg_master.jobs j USING ${source} e
+    WHERE j.id = e.id AND e.next_status IN ('completed', 'failed', 'canceled', 'rejected')
+    RETURNING j.id
+  ),
+  archived_job AS (
+    INSERT INTO ffmpeg_master.job_history (${JOB_COLUMNS.join(', ')}, progress, result, completed_at, archived_on)
+    SELECT ${jobColumns('e', {
+      status: 'e.next_status',
+      paused: 'false',
+      due_at: 'NULL::timestamptz',
+      failures: 'e.next_failures',
+      releases: 'e.next_releases',
+      retry_count: 'e.next_retry_count',
+      reported_token: 'e.next_reported_token',
+      reported_as: 'e.next_reported_as',
+      event_count: 'e.event_count + 1 + e.timed_out::int',
+      error: 'e.next_error',
+      failure_reason: 'e.next_failure_reason',
+    })},
+      e.next_progress, e.next_result, now(), ${TODAY}
+    FROM ${source} e JOIN deleted_job d ON d.id = e.id
+  ),
+  kept_job AS (
+    UPDATE ffmpeg_master.jobs j
+    SET status = e.next_status, due_at = e.next_due_at,
+        failures = e.next_failures, releases = e.next_releases, retry_count = e.next_retry_count,
+        node_id = NULL, node_name = NULL, claim_id = NULL, lease_token = NULL, assigned_at = NULL, started_at = NULL,
+        reported_token = e.next_reported_token, reported_as = e.next_reported_as,
+        event_count = e.event_count + 1 + e.timed_out::int,
+        error = e.next_error, failure_reason = e.next_failure_reason
+    FROM ${source} e
+    WHERE j.id = e.id AND e.next_status IN ('queued', 'retrying')
+    RETURNING j.id
+  ),
+  settled_event AS (
+    INSERT INTO ffmpeg_master.job_events
+      (day, job_id, n, generation, type, from_status, to_status, attempt, node_id, lease_token,
+       tenant_id, queue, tags, actor, data)
+    SELECT ${TODAY}, e.id, e.event_count + step.k, l.generation,
+           CASE WHEN e.timed_out AND step.k = 1 THEN 'timed_out' ELSE e.event_type END,
+           CASE WHEN step.k = 2 THEN 'timed_out' ELSE e.status END,
+           CASE WHEN e.timed_out AND step.k = 1 THEN 'timed_out' ELSE e.next_status END,
+           e.attempt, e.node_id, e.lease_token, e.tenant_id, e.queue, e.tags, e.event_actor,
+           jsonb_strip_nulls(jsonb_build_object('error', e.next_error, 'failure_reason', e.next_failure_reason,
+                                                'due_at', e.next_due_at))
+    FROM ${source} e
+    CROSS JOIN LATERAL generate_series(1, 1 + e.timed_out::int) AS step(k)
+    CROSS JOIN ffmpeg_master.leadership l
+    ORDER BY e.id, step.k
+  )`;
+}
+
+/**
+ * Lowers the counters of the leases in the CTE `freed` (columns queue, node_id), queues before nodes and
+ * each by key, the order in which every statement locks them.
+ */
+export function lowerCounters(freed: string): string {
+  return `
+  locked_queue AS MATERIALIZED (
+    SELECT c.queue FROM ffmpeg_master.queue_counters c
+    WHERE c.queue IN (SELECT f.queue FROM ${freed} f)
+    ORDER BY c.queue FOR UPDATE OF c
+  ),
+  lowered_queue AS (
+    UPDATE ffmpeg_master.queue_counters c SET running = c.running - f.freed
+    FROM (SELECT queue, count(*)::int AS freed FROM ${freed} GROUP BY queue) f
+    WHERE c.queue = f.queue AND c.queue IN (SELECT queue FROM locked_queue)
+  ),
+  locked_node AS MATERIALIZED (
+    SELECT c.node_id FROM ffmpeg_master.node_counters c
+    WHERE c.node_id IN (SELECT f.node_id FROM ${freed} f) AND (SELECT count(*) FROM locked_queue) >= 0
+    ORDER BY c.node_id FOR UPDATE OF c
+  ),
+  lowered_node AS (
+    UPDATE ffmpeg_master.node_counters c SET running = c.running - f.freed
+    FROM (SELECT node_id, count(*)::int AS freed FROM ${freed} GROUP BY node_id) f
+    WHERE c.node_id = f.node_id AND c.node_id IN (SELECT node_id FROM locked_node)
+  )`;
+}

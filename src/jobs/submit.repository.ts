@@ -1,0 +1,125 @@
+import { Injectable } from '@nestjs/common';
+import { Database } from '../database/database.js';
+import { statement } from '../database/statement.js';
+import { NOW_US, TODAY } from './job-columns.js';
+
+/** A job as one row of a submit; `ordinal` is its place in its request. */
+export interface NewJob {
+  id: string;
+  tenant_id: string;
+  scenario: string;
+  parameters: unknown;
+  queue: string;
+  priority: string;
+  requirements: unknown;
+  engine: string;
+  classification: string | null;
+  confidence: string | null;
+  tags: string[];
+  lane_id: number;
+  run_at: string | null;
+  max_retries: number;
+  timeout_seconds: number | null;
+  actor: string;
+}
+
+/** Who asked for it, so that a repeat gets the same jobs. */
+export interface IdempotencyKey {
+  tenant_id: string;
+  route: string;
+  key: string;
+  /** SHA-256 of the body, in hex. */
+  body_hash: string;
+}
+
+export interface SubmitRequest {
+  jobs: NewJob[];
+  idempotency?: IdempotencyKey;
+}
+
+export interface CreatedJob {
+  id: string;
+  sequence_number: number;
+  created_at: Date;
+  due_at: Date | null;
+}
+
+export interface KnownKey {
+  tenant_id: string;
+  route: string;
+  key: string;
+  body_hash: string;
+  job_ids: string[];
+}
+
+// One statement for all requests that came in while the last one was in flight. Keys are inserted in
+// order (two groups that share two keys would else die of 40P01), then jobs, as database.md orders
+// the tables. A request whose key another one holds inserts nothing; so does a job id that exists.
+const SUBMIT_JOBS = statement(
+  'CreateJob',
+  `WITH request AS MATERIALIZED (
+     SELECT * FROM json_to_recordset($2::json)
+       AS r(request int, tenant_id text, route text, key text, body_hash text, job_ids uuid[])
+   ),
+   won AS (
+     INSERT INTO ffmpeg_master.idempotency_keys (tenant_id, route, key, body_hash, job_ids)
+     SELECT r.tenant_id, r.route, r.key, decode(r.body_hash, 'hex'), r.job_ids
+     FROM request r ORDER BY r.tenant_id, r.route, r.key
+     ON CONFLICT DO NOTHING
+     RETURNING tenant_id, route, key, job_ids
+   ),
+   accepted AS MATERIALIZED (
+     SELECT i.* FROM json_to_recordset($1::json)
+       AS i(request int, ordinal int, id uuid, tenant_id text, scenario text, parameters jsonb, queue text,
+            priority text, requirements jsonb, engine text, classification text, confidence text, tags text[],
+            lane_id int, run_at timestamptz, max_retries int, timeout_seconds int, actor text)
+     LEFT JOIN request r ON r.request = i.request
+     WHERE r.request IS NULL OR r.job_ids IN (SELECT w.job_ids FROM won w)
+   ),
+   created AS (
+     INSERT INTO ffmpeg_master.jobs
+       (id, tenant_id, scenario, parameters, queue, priority, requirements, engine, classification, confidence,
+        tags, status, lane_id, position, run_at, due_at, max_retries, timeout_seconds, event_count)
+     SELECT a.id, a.tenant_id, a.scenario, a.parameters, a.queue, a.priority, a.requirements, a.engine,
+            a.classification, a.confidence, a.tags, 'queued', a.lane_id,
+            greatest(${NOW_US}, (extract(epoch FROM a.run_at) * 1000000)::bigint),
+            a.run_at, CASE WHEN a.run_at > now() THEN a.run_at END, a.max_retries, a.timeout_seconds, 1
+     FROM accepted a ORDER BY a.request, a.ordinal
+     ON CONFLICT (id) DO NOTHING
+     RETURNING id, sequence_number, created_at, due_at, tenant_id, queue, tags
+   ),
+   event AS (
+     INSERT INTO ffmpeg_master.job_events
+       (day, job_id, n, generation, type, from_status, to_status, attempt, tenant_id, queue, tags, actor)
+     SELECT ${TODAY}, c.id, 1, l.generation, 'submitted', NULL, 'queued', 0, c.tenant_id, c.queue, c.tags, a.actor
+     FROM created c JOIN accepted a ON a.id = c.id CROSS JOIN ffmpeg_master.leadership l
+   )
+   SELECT id, sequence_number, created_at, due_at FROM created`,
+);
+
+const FIND_KEYS = statement(
+  'FindIdempotencyKeys',
+  `SELECT k.tenant_id, k.route, k.key, encode(k.body_hash, 'hex') AS body_hash, k.job_ids
+   FROM json_to_recordset($1::json) AS r(tenant_id text, route text, key text)
+   JOIN ffmpeg_master.idempotency_keys k USING (tenant_id, route, key)`,
+);
+
+@Injectable()
+export class SubmitRepository {
+  constructor(private readonly database: Database) {}
+
+  /** Answers the jobs that this statement made; the others existed, or their request's key did. */
+  create(requests: readonly SubmitRequest[]): Promise<CreatedJob[]> {
+    const jobs = requests.flatMap((one, request) =>
+      one.jobs.map((job, ordinal) => ({ request, ordinal, ...job })),
+    );
+    const keys = requests.flatMap(({ idempotency, jobs: made }, request) =>
+      idempotency ? [{ request, ...idempotency, job_ids: made.map((job) => job.id) }] : [],
+    );
+    return this.database.query<CreatedJob>(SUBMIT_JOBS, [JSON.stringify(jobs), JSON.stringify(keys)]);
+  }
+
+  findKeys(keys: readonly IdempotencyKey[]): Promise<KnownKey[]> {
+    return this.database.query<KnownKey>(FIND_KEYS, [JSON.stringify(keys)]);
+  }
+}

@@ -1,0 +1,222 @@
+import { createHash } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { uuidv7 } from 'uuidv7';
+import type { Principal } from '../access/principal.js';
+import { Settings } from '../config/settings.js';
+import { Grouped } from '../database/grouped.js';
+import type { Job } from '../protocol/job.js';
+import { invalid, Problem, unavailable, unprocessable } from '../protocol/problem.js';
+import { effectiveParameters } from '../protocol/scenario.js';
+import type { SubmitJob } from '../protocol/submit-job.js';
+import { Signals } from '../signals/signals.js';
+import { History } from './history.js';
+import { toJob, type JobRow } from './job-row.js';
+import { JobsRepository } from './jobs.repository.js';
+import { LaneDirectory } from './lane-directory.js';
+import { laneRequirement } from './lane-requirement.js';
+import { LaneStatus } from './lane-status.js';
+import {
+  SubmitRepository,
+  type CreatedJob,
+  type IdempotencyKey,
+  type NewJob,
+  type SubmitRequest,
+} from './submit.repository.js';
+
+/** Jobs in one statement: 16 batches of 1,000 are half a second of one connection, and no more. */
+const BATCHES_A_GROUP = 16;
+
+/** A request on its way; `tried` once its fate may be unknown (the connection was lost on its first try). */
+interface Pending extends SubmitRequest {
+  readonly actor: string;
+  readonly rows: JobRow[];
+  tried: boolean;
+}
+
+export interface SubmitOptions {
+  /** The client's `Idempotency-Key`, with the route it was sent to. */
+  readonly idempotency_key?: string;
+  readonly route: string;
+}
+
+@Injectable()
+export class SubmitService {
+  private readonly singles: Grouped<Pending, Job[] | Problem>;
+  private readonly batches: Grouped<Pending, Job[] | Problem>;
+
+  constructor(
+    private readonly repository: SubmitRepository,
+    private readonly jobs: JobsRepository,
+    private readonly history: History,
+    private readonly lanes: LaneDirectory,
+    private readonly laneStatus: LaneStatus,
+    private readonly signals: Signals,
+    private readonly settings: Settings,
+  ) {
+    const run = (requests: readonly Pending[]) => this.run(requests);
+    this.singles = new Grouped({ name: 'submit', run });
+    this.batches = new Grouped({ name: 'submit_batch', run, max_group: BATCHES_A_GROUP, max_queued: 1000 });
+  }
+
+  /** Answers once the jobs are committed, in the order given. All or nothing. */
+  async submit(principal: Principal, wanted: readonly SubmitJob[], options: SubmitOptions): Promise<Job[]> {
+    const jobs = await Promise.all(wanted.map((job) => this.newJob(principal, job)));
+    const request: Pending = {
+      jobs,
+      rows: jobs.map(asRow),
+      actor: principal.actor,
+      idempotency: idempotency(principal.tenant_id, wanted, options),
+      tried: false,
+    };
+    const answer = await (jobs.length === 1 ? this.singles.add(request) : this.batches.add(request));
+    if (answer instanceof Problem) throw answer;
+    return answer;
+  }
+
+  private async newJob(principal: Principal, job: SubmitJob): Promise<NewJob> {
+    const engine = job.engine ?? 'auto';
+    const parameters = effectiveParameters(job.scenario, job.parameters ?? {});
+    const requirement = laneRequirement(job.requirements ?? {}, parameters, engine);
+    const queue = job.queue ?? 'default';
+    const priority = job.priority ?? 'medium';
+    const lane = await this.lanes.of(principal.tenant_id, queue, priority, requirement);
+    return {
+      id: uuidv7(),
+      tenant_id: principal.tenant_id,
+      scenario: job.scenario,
+      parameters: job.parameters ?? {},
+      queue,
+      priority,
+      requirements: job.requirements ?? {},
+      engine,
+      classification: job.classification ?? null,
+      confidence: job.confidence ?? null,
+      tags: job.tags ?? [],
+      lane_id: lane.id,
+      run_at: job.run_at ? new Date(job.run_at).toISOString() : null,
+      max_retries: job.max_retries ?? this.settings.retry.max_retries,
+      timeout_seconds: job.timeout_seconds ?? null,
+      actor: principal.actor,
+    };
+  }
+
+  /** One group: what this statement made, then, by a fresh snapshot, what was there before it. */
+  private async run(requests: readonly Pending[]): Promise<(Job[] | Problem)[]> {
+    const fresh = await this.leaveOutWhatExists(requests);
+    for (const request of requests) request.tried = true;
+    const created = new Map((await this.repository.create(fresh)).map((row) => [row.id, row]));
+    this.announce(fresh, created);
+    const missing = requests.filter(({ jobs }) => jobs.some((job) => !created.has(job.id)));
+    const found = missing.length > 0 ? await this.lookUp(missing) : new Map<Pending, Job[] | Problem>();
+    return requests.map(
+      (request) => found.get(request) ?? request.rows.map((row) => this.answer(row, created.get(row.id))),
+    );
+  }
+
+  /**
+   * After a lost connection the statement may have been committed, and its jobs may even have run. A
+   * repeat must not bring an archived one back to life.
+   */
+  private async leaveOutWhatExists(requests: readonly Pending[]): Promise<readonly Pending[]> {
+    const repeated = requests.filter((request) => request.tried && !request.idempotency);
+    if (repeated.length === 0) return requests;
+    const archived = await this.history.findByIds(repeated.flatMap(({ jobs }) => jobs.map((job) => job.id)));
+    const gone = new Set(archived.map((row) => row.id));
+    return requests.map((request) => ({ ...request, jobs: request.jobs.filter((job) => !gone.has(job.id)) }));
+  }
+
+  private async lookUp(requests: readonly Pending[]): Promise<Map<Pending, Job[] | Problem>> {
+    const keys = requests.flatMap(({ idempotency }) => idempotency ?? []);
+    const known = keys.length > 0 ? await this.repository.findKeys(keys) : [];
+    const byKey = new Map(known.map((key) => [nameOf(key), key]));
+    const wanted = requests.map((request) => {
+      const key = request.idempotency && byKey.get(nameOf(request.idempotency));
+      if (key && key.body_hash !== request.idempotency?.body_hash) return KEY_REUSED;
+      return key ? key.job_ids : request.jobs.map((job) => job.id);
+    });
+    const ids = wanted.flatMap((one) => (one instanceof Problem ? [] : one));
+    const rows = new Map((await this.jobs.getMany(ids)).map((row) => [row.id, row]));
+    const archived = ids.filter((id) => !rows.has(id));
+    for (const row of archived.length > 0 ? await this.history.findByIds(archived) : [])
+      rows.set(row.id, row);
+    return new Map(
+      requests.map((request, index) => {
+        const ids = wanted[index];
+        if (!ids || ids instanceof Problem) return [request, ids ?? LOST_TRACK];
+        const found = ids.flatMap((id) => rows.get(id) ?? []);
+        const jobs = found.map((row) => toJob(row, (lane) => this.laneStatus.blocked(lane)));
+        return [request, jobs.length === ids.length ? jobs : LOST_TRACK];
+      }),
+    );
+  }
+
+  private announce(requests: readonly Pending[], created: Map<string, CreatedJob>): void {
+    const lanes = new Map<number, number>();
+    for (const job of requests.flatMap((request) => request.jobs)) {
+      const row = created.get(job.id);
+      if (row?.due_at) this.signals.send('due', String(row.due_at.getTime()));
+      else if (row) lanes.set(job.lane_id, (lanes.get(job.lane_id) ?? 0) + 1);
+    }
+    for (const [lane, count] of lanes) this.signals.send('lane', String(lane), count);
+    if (created.size > 0) this.signals.send('event');
+  }
+
+  private answer(row: JobRow, created: CreatedJob | undefined): Job {
+    return toJob({ ...row, ...created }, (lane) => this.laneStatus.blocked(lane));
+  }
+}
+
+const KEY_REUSED = unprocessable(
+  'This Idempotency-Key was used with another body. Send the first body again, or a new key for a new job.',
+);
+
+const LOST_TRACK = unavailable(
+  'The jobs of this request could not be read back. Send the same request again.',
+  1,
+);
+
+const MAX_KEY_LENGTH = 255;
+
+function idempotency(
+  tenant_id: string,
+  body: readonly SubmitJob[],
+  { idempotency_key, route }: SubmitOptions,
+): IdempotencyKey | undefined {
+  if (idempotency_key === undefined) return undefined;
+  if (!/^[\x21-\x7e]+$/.test(idempotency_key) || idempotency_key.length > MAX_KEY_LENGTH) {
+    throw invalid('Idempotency-Key must be 1 to 255 printable ASCII characters without spaces.');
+  }
+  const body_hash = createHash('sha256').update(JSON.stringify(body)).digest('hex');
+  return { tenant_id, route, key: idempotency_key, body_hash };
+}
+
+function nameOf({ tenant_id, route, key }: { tenant_id: string; route: string; key: string }): string {
+  return `${tenant_id}\n${route}\n${key}`;
+}
+
+/** A job that was just made, as it would be read back. */
+function asRow(job: NewJob): JobRow {
+  return {
+    ...job,
+    parameters: job.parameters as JobRow['parameters'],
+    requirements: job.requirements as JobRow['requirements'],
+    sequence_number: 0,
+    status: 'queued',
+    paused: false,
+    run_at: job.run_at ? new Date(job.run_at) : null,
+    due_at: null,
+    attempt: 0,
+    retry_count: 0,
+    node_id: null,
+    node_name: null,
+    lease_token: null,
+    created_at: new Date(0),
+    assigned_at: null,
+    started_at: null,
+    error: null,
+    failure_reason: null,
+    progress: null,
+    result: null,
+    completed_at: null,
+  };
+}
