@@ -7,7 +7,7 @@ import pg from 'pg';
 import { Database, type Queryable } from './database.js';
 import type { DatabaseMetrics } from './database.metrics.js';
 import { Overloaded } from './overloaded.js';
-import { inspectServer } from './pooler-detection.js';
+import { inspectServer, whyNoWrites } from './pooler-detection.js';
 import { NoServerError, ServerLocator, type Server } from './server-locator.js';
 import { sessionTimeouts } from './session-timeouts.js';
 import { isConnectionLost, isNotPrimary } from './sql-errors.js';
@@ -45,6 +45,7 @@ export class PooledDatabase extends Database {
   readonly #endings = new Set<Promise<void>>();
   readonly #unwatch: (() => void) | undefined;
   #current: Generation | undefined;
+  #lastServer: string | undefined;
   #suspect = false;
   #closed = false;
 
@@ -234,10 +235,11 @@ export class PooledDatabase extends Database {
     if (this.#current?.server.identity === server.identity && this.#current.server.pooled === server.pooled) {
       return this.#current;
     }
-    if (this.#current !== undefined) {
-      this.#options.onEvent?.(`the database moved from ${this.#current.server.name} to ${server.name}`);
-      this.#retire();
+    if (this.#lastServer !== undefined && this.#lastServer !== server.name) {
+      this.#options.onEvent?.(`the database moved from ${this.#lastServer} to ${server.name}`);
     }
+    this.#lastServer = server.name;
+    this.#retire();
     this.#current = { server, pool: this.#build(server) };
     return this.#current;
   }
@@ -253,7 +255,7 @@ export class PooledDatabase extends Database {
       max: maxOpenConns,
       idleTimeoutMillis: connMaxIdleTimeMs,
       maxLifetimeSeconds: connMaxLifetimeMs / 1000,
-      onConnect: this.#options.readWrite ? refuseStandby(server) : undefined,
+      onConnect: this.#options.readWrite ? refuseReadOnly(server) : undefined,
     });
     pool.on('connect', (client) => this.#owners.set(client, pool));
     pool.on('error', (error) => {
@@ -284,11 +286,10 @@ const ping: Statement = { name: 'Ping', text: 'SELECT 1', prepared: false };
  * A name or an address may lead to another server than at our first look. The pool awaits what this
  * answers, against its types.
  */
-function refuseStandby(server: Server): (client: pg.ClientBase) => void {
+function refuseReadOnly(server: Server): (client: pg.ClientBase) => void {
   const check = async (client: pg.ClientBase) => {
-    const { inRecovery } = await inspectServer(client);
-    if (!inRecovery) return;
-    throw new NoServerError([{ server: server.name, reason: 'is a standby and takes no writes' }]);
+    const reason = whyNoWrites(await inspectServer(client));
+    if (reason !== undefined) throw new NoServerError([{ server: server.name, reason }]);
   };
   return check as (client: pg.ClientBase) => void;
 }

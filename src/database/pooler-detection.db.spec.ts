@@ -33,7 +33,7 @@ describe('pooler detection', () => {
 
   it('knows version and recovery of the server', async () => {
     const facts = await withClient(test.dsn, inspectServer);
-    expect(facts.inRecovery).toBe(false);
+    expect(facts).toMatchObject({ inRecovery: false, readOnly: false });
     expect(facts.version).toBeGreaterThanOrEqual(150_000);
   });
 
@@ -44,14 +44,21 @@ describe('pooler detection', () => {
     await expect(
       openSession({ dsn: proxied, purpose: 'migration', key: 'database.migrate_dsn' }),
     ).rejects.toThrow('database.migrate_dsn');
-    expect(() => refusePooler({ inRecovery: false, pooled: false, version: 150_000 }, 'x')).not.toThrow();
+    expect(() =>
+      refusePooler({ inRecovery: false, readOnly: false, pooled: false, version: 150_000 }, 'x'),
+    ).not.toThrow();
   });
 
   it('refuses a server before version 15 with its version', () => {
     expect(() =>
-      refuseOldVersion({ inRecovery: false, pooled: false, version: 140_012 }, 'database.dsn'),
+      refuseOldVersion(
+        { inRecovery: false, readOnly: false, pooled: false, version: 140_012 },
+        'database.dsn',
+      ),
     ).toThrow(/PostgreSQL 14\.12 server.*15 or newer/);
-    expect(() => refuseOldVersion({ inRecovery: false, pooled: false, version: 150_000 }, 'x')).not.toThrow();
+    expect(() =>
+      refuseOldVersion({ inRecovery: false, readOnly: false, pooled: false, version: 150_000 }, 'x'),
+    ).not.toThrow();
   });
 
   it('runs the pool behind one without named statements and start-up parameters', async () => {
@@ -89,8 +96,8 @@ describe('pooler detection', () => {
     });
   });
   if (program === undefined) {
-    console.warn(
-      'SKIPPED: pooler detection in front of a real PgBouncer; install it with: apt-get install pgbouncer',
+    process.stderr.write(
+      'SKIPPED: pooler detection in front of a real PgBouncer; install it with: apt-get install pgbouncer\n',
     );
   }
 });

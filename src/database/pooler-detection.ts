@@ -6,8 +6,10 @@ import type pg from 'pg';
 import { ConfigurationError } from '../config/configuration-error.js';
 
 export interface ServerFacts {
-  /** A standby: it takes no writes. */
+  /** A standby. */
   readonly inRecovery: boolean;
+  /** It takes no writes: a standby, or a server or role that was set read-only. */
+  readonly readOnly: boolean;
   readonly pooled: boolean;
   /** As in `server_version_num`: 150018. */
   readonly version: number;
@@ -16,14 +18,21 @@ export interface ServerFacts {
 export const oldestVersion = 150_000;
 
 export async function inspectServer(client: pg.ClientBase): Promise<ServerFacts> {
-  const { rows } = await client.query<{ in_recovery: boolean; pid: number; version: number }>(
-    `SELECT pg_is_in_recovery() AS in_recovery, pg_backend_pid() AS pid,
+  const { rows } = await client.query<{
+    in_recovery: boolean;
+    read_only: boolean;
+    pid: number;
+    version: number;
+  }>(
+    `SELECT pg_is_in_recovery() AS in_recovery, current_setting('transaction_read_only')::boolean AS read_only,
+            pg_backend_pid() AS pid,
             current_setting('server_version_num')::integer AS version`,
   );
   const facts = rows[0];
   if (facts === undefined) throw new Error('the server answered no facts about itself');
   return {
     inRecovery: facts.in_recovery,
+    readOnly: facts.read_only,
     pooled: startUpPid(client) !== facts.pid,
     version: facts.version,
   };
@@ -31,6 +40,12 @@ export async function inspectServer(client: pg.ClientBase): Promise<ServerFacts>
 
 export async function isPooled(client: pg.ClientBase): Promise<boolean> {
   return (await inspectServer(client)).pooled;
+}
+
+/** Why a server will not do for writing, as the end of a sentence; undefined if it will. */
+export function whyNoWrites(facts: ServerFacts): string | undefined {
+  if (facts.inRecovery) return 'is a standby and takes no writes';
+  return facts.readOnly ? 'is set read-only (default_transaction_read_only)' : undefined;
 }
 
 /** @param key the setting that named the server, `database.direct_dsn` */

@@ -6,7 +6,7 @@
 import pg from 'pg';
 import { parseDsn, type Dsn } from '../config/dsn.js';
 import { tlsAttempts, type TlsAttempt } from '../config/tls-attempts.js';
-import { inspectServer, type ServerFacts } from './pooler-detection.js';
+import { inspectServer, whyNoWrites, type ServerFacts } from './pooler-detection.js';
 import { codeOf, noServer } from './sql-errors.js';
 import { rowTypes } from './row-types.js';
 
@@ -78,10 +78,11 @@ export class ServerLocator {
         const config = clientConfig(this.#dsn, host, port, tls, this.#timeoutMs);
         try {
           const facts = await this.#probe(config);
-          if (!facts.inRecovery || !this.#readWrite) {
+          const wrong = this.#readWrite ? whyNoWrites(facts) : undefined;
+          if (wrong === undefined) {
             return { ...facts, name, config, identity: `${name} ${tls === 'plain' ? 'plain' : 'tls'}` };
           }
-          failures.push({ server: name, reason: 'is a standby and takes no writes' });
+          failures.push({ server: name, reason: wrong });
           break;
         } catch (error) {
           failures.push({ server: name, ...describe(error, tls) });

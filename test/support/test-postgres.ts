@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { bundledBinaries } from '../../src/database/embedded/binaries.js';
 import {
+  type EmbeddedPostgres,
   startEmbeddedPostgres,
   stopEmbeddedPostgres,
 } from '../../src/database/embedded/embedded-postgres.js';
@@ -22,6 +23,10 @@ export interface TestPostgres {
   /** As the superuser. */
   readonly adminDsn: string;
   readonly pid: number;
+  readonly port: number;
+  /** What the launcher made; its `postgresql/data` is the data directory. */
+  readonly directory: string;
+  /** Stops the server and removes its files. */
   stop(): Promise<void>;
 }
 
@@ -32,29 +37,45 @@ export function testMajor(): 15 | 18 {
   return wanted === '15' ? 15 : 18;
 }
 
+export interface TestPostgresOptions {
+  readonly major?: 15 | 18;
+  readonly settings?: Readonly<Record<string, string>>;
+  /** Called with the folder before the server starts. */
+  readonly prepare?: (directory: string) => Promise<void>;
+}
+
 /** A server of its own in a temporary folder, for suites that stop or break one. */
-export async function startTestPostgres(
-  options: { major?: 15 | 18; settings?: Readonly<Record<string, string>> } = {},
-): Promise<TestPostgres> {
+export async function startTestPostgres(options: TestPostgresOptions = {}): Promise<TestPostgres> {
   const major = options.major ?? testMajor();
   const directory = await mkdtemp(join(tmpdir(), `${prefix}${process.pid}-`));
   await chmod(directory, 0o711);
-  const server = await startEmbeddedPostgres({
-    directory,
-    binaries: await postgresBinaries(major),
-    port: 20_000 + Math.floor(Math.random() * 9000),
-    settings: { ...fastSettings, ...options.settings },
-  });
+  await options.prepare?.(directory);
+  const server = await restartTestPostgres(directory, { ...options, major });
   return {
     major,
     dsn: server.dsn,
     adminDsn: server.adminDsn,
     pid: server.pid,
+    port: server.port,
+    directory,
     stop: async () => {
-      await server.stop();
+      await stopEmbeddedPostgres(directory);
       await rm(directory, { recursive: true, force: true });
     },
   };
+}
+
+/** Starts a server again, on the port it had. */
+export async function restartTestPostgres(
+  directory: string,
+  options: TestPostgresOptions = {},
+): Promise<EmbeddedPostgres> {
+  return startEmbeddedPostgres({
+    directory,
+    binaries: await postgresBinaries(options.major ?? testMajor()),
+    port: 20_000 + Math.floor(Math.random() * 9000),
+    settings: { ...fastSettings, ...options.settings },
+  });
 }
 
 /** Folder of the `@embedded-postgres` package of a major version; 15 is installed on first use. */
