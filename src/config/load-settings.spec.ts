@@ -220,8 +220,8 @@ describe('the environment', () => {
 
   it('finds queues by the name that the file gives them', () => {
     const env = { QUEUES_MY_QUEUE_MAX_RUNNING: '4', QUEUES_LIVE_AGING_STEP: '1h' };
-    expect(load('queues: {My-queue: {rank: 2}}', env).queues).toEqual({
-      'My-queue': { rank: 2, max_running: 4 },
+    expect(load('queues: {My-queue: {rank: 0.5}}', env).queues).toEqual({
+      'My-queue': { rank: 0.5, max_running: 4 },
       live: { aging_step: 3_600_000 },
     });
   });
@@ -316,7 +316,7 @@ describe('a wrong setting stops the start with key, value and what is allowed', 
     ['retention: {history: 12h}', 'retention.history', '"12h"', /from 1d to 36500d/],
     ['logging: {level: loud}', 'logging.level', '"loud"', /^trace or debug or info/],
     ['logging: {format: xml}', 'logging.format', '"xml"', /^json or pretty/],
-    ['queues: {live: {rank: high}}', 'queues.live.rank', '"high"', /^a whole number, 0 to 1000/],
+    ['queues: {live: {rank: high}}', 'queues.live.rank', '"high"', /^a number, 0 to 1000/],
     ['queues: {live: {aging_step: 1}}', 'queues.live.aging_step', '1', /^a duration/],
     ['queues: {live: 3}', 'queues.live', '***', /^a mapping with the keys rank, aging_step, max_running/],
     ['queues: {"a b": {}}', 'queues.a b', undefined, /^a name of 1 to 63 letters/],

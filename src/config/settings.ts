@@ -129,8 +129,8 @@ export class RetentionSettings {
 }
 
 export class QueueSettings {
-  /** Lower is served first; absent: as the queue `default`, or for live, default and batch their own. */
-  @Integer({ min: 0, max: 1_000 }) rank?: number;
+  /** Smaller is served first; absent: live 0, default 1, batch 2, any other 1. */
+  @Decimal({ min: 0, max: 1_000 }) rank?: number;
   /** Absent: strict order. */
   @Duration({ max: 365 * day }) aging_step?: Milliseconds;
   /** Absent: no limit. */
