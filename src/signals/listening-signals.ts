@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
 import type { ClientConfig } from 'pg';
-import type { Logger } from 'pino';
+import type { Logger } from '../logging/logger.js';
 import type { Milliseconds } from '../config/durations.js';
 import { Listener } from './listener.js';
 import { Outbox } from './outbox.js';

@@ -1,9 +1,8 @@
 import { Module } from '@nestjs/common';
-import type { Logger } from 'pino';
 import { Settings } from '../config/settings.js';
 import { Database } from '../database/database.js';
 import { ServerLocator } from '../database/server-locator.js';
-import { LOGGER } from '../logging/logger.js';
+import { LOGGER, type Logger } from '../logging/logger.js';
 import { Metrics } from '../metrics/metrics.js';
 import { Draining } from './draining.js';
 import { ListeningSignals } from './listening-signals.js';
@@ -28,7 +27,7 @@ import { SignalsRepository } from './signals.repository.js';
           sendBeat: (payload) => repository.sendBeat(payload),
           pollInterval: settings.signals.poll_interval,
           metrics: new SignalMetrics(metrics.registry),
-          logger,
+          logger: logger.child({ component: 'signals' }),
         });
       },
     },

@@ -1,5 +1,3 @@
-/** Signals between parts of one test: sent at once, or lost on demand. */
-import type { SignalTopic } from '../../src/signals/signal-topics.js';
 import {
   type ListenerState,
   type ResyncHandler,
@@ -7,33 +5,36 @@ import {
   type SignalHandler,
   Signals,
 } from '../../src/signals/signals.js';
+import type { SignalTopic } from '../../src/signals/signal-topics.js';
 
+/** Signals without a database: masters in one process that share an instance hear each other at once. */
 export class LocalSignals extends Signals {
   listenerState: ListenerState = 'up';
-  /** While true, nobody hears of what is sent. */
+  /** While true, nobody hears what is sent. */
   lost = false;
-  readonly sent: { topic: SignalTopic; key: string; count: number }[] = [];
-  readonly #handlers = new Map<SignalTopic, Set<SignalHandler>>();
-  readonly #resyncs = new Set<ResyncHandler>();
+  /** All that was sent, as `topic key×count`. */
+  readonly sent: string[] = [];
+  readonly #handlers = new Set<{ topic: SignalTopic; handler: SignalHandler }>();
+  readonly #resyncHandlers = new Set<ResyncHandler>();
 
-  override send(topic: SignalTopic, key = '', count = 1): void {
-    this.sent.push({ topic, key, count });
+  send(topic: SignalTopic, key = '', count = 1): void {
+    this.sent.push(`${topic} ${key}×${count}`);
     if (this.lost) return;
-    for (const handler of this.#handlers.get(topic) ?? []) handler(key, count);
+    for (const entry of this.#handlers) if (entry.topic === topic) entry.handler(key, count);
   }
 
-  override on(topic: SignalTopic, handler: SignalHandler): () => void {
-    const handlers = this.#handlers.get(topic) ?? new Set();
-    this.#handlers.set(topic, handlers.add(handler));
-    return () => handlers.delete(handler);
+  on(topic: SignalTopic, handler: SignalHandler): () => void {
+    const entry = { topic, handler };
+    this.#handlers.add(entry);
+    return () => this.#handlers.delete(entry);
   }
 
-  override onResync(handler: ResyncHandler): () => void {
-    this.#resyncs.add(handler);
-    return () => this.#resyncs.delete(handler);
+  onResync(handler: ResyncHandler): () => void {
+    this.#resyncHandlers.add(handler);
+    return () => this.#resyncHandlers.delete(handler);
   }
 
   resync(why: ResyncReason = 'poll'): void {
-    for (const handler of this.#resyncs) handler(why);
+    for (const handler of this.#resyncHandlers) handler(why);
   }
 }
