@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { Registry } from 'prom-client';
+
 import { beforeEach, describe, expect, it } from 'vitest';
 import { useDatabase } from '../../test/support/database.js';
 import { eventually } from '../../test/support/eventually.js';
@@ -7,6 +7,7 @@ import { LocalSignals } from '../../test/support/local-signals.js';
 import { ROLE_PERMISSIONS } from '../access/permissions.js';
 import type { Principal } from '../access/principal.js';
 import { Settings } from '../config/settings.js';
+import { Metrics } from '../metrics/metrics.js';
 import type { NodeRegistration } from '../protocol/node-registration.js';
 import { NodeDirectory } from './node-directory.js';
 import { NodesMetrics } from './nodes.metrics.js';
@@ -52,7 +53,7 @@ describe('registration', () => {
       lease_seconds: 30,
     });
     expect(Date.now() - Date.parse(node.seen_at)).toBeLessThan(60_000);
-    expect(signals.sent).toContainEqual({ topic: 'node', key: node.id, count: 1 });
+    expect(signals.sent).toContain(`node ${node.id}×1`);
   });
 
   it('gives the same process its node back, with what it has now', async () => {
@@ -247,7 +248,7 @@ function master(): Master {
   const directory = new NodeDirectory(nodes, signals);
   directory.onModuleInit();
   const registrations = new RegistrationRepository(server.database);
-  const metrics = new NodesMetrics(new Registry());
+  const metrics = new NodesMetrics(new Metrics());
   const service = new NodesService(nodes, registrations, directory, signals, metrics, new Settings());
   return { service, directory };
 }

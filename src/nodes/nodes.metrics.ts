@@ -1,19 +1,21 @@
-import { Counter, type Registry } from 'prom-client';
+import { Injectable } from '@nestjs/common';
+import type { Counter } from 'prom-client';
+import { Metrics } from '../metrics/metrics.js';
 
+@Injectable()
 export class NodesMetrics {
-  readonly #registrations: Counter<'outcome'>;
+  private readonly registrations: Counter<'outcome'>;
 
-  constructor(registry: Registry) {
-    this.#registrations = new Counter({
+  constructor(metrics: Metrics) {
+    this.registrations = metrics.counter({
       name: 'ffrtmp_node_registrations_total',
       help: 'Registrations of workers: of a new node (created), or of a known one (renewed)',
       labelNames: ['outcome'],
-      registers: [registry],
     });
-    for (const outcome of ['created', 'renewed']) this.#registrations.inc({ outcome }, 0);
+    for (const outcome of ['created', 'renewed']) this.registrations.inc({ outcome }, 0);
   }
 
   registered(created: boolean): void {
-    this.#registrations.inc({ outcome: created ? 'created' : 'renewed' });
+    this.registrations.inc({ outcome: created ? 'created' : 'renewed' });
   }
 }

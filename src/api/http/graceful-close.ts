@@ -1,0 +1,45 @@
+import type { Server } from 'node:http';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyInstance } from 'fastify';
+import type { Milliseconds } from '../../config/durations.js';
+
+/** How many requests of a server are being answered. */
+const open = new WeakMap<Server, Set<object>>();
+
+/** Counts requests from their first byte to the end of their answer, or of their connection. */
+export function countOpenRequests(fastify: FastifyInstance): void {
+  const requests = new Set<object>();
+  open.set(fastify.server, requests);
+  fastify.addHook('onRequest', (_request, { raw }, done) => {
+    requests.add(raw);
+    raw.once('close', () => requests.delete(raw));
+    done();
+  });
+}
+
+/**
+ * Accepts no more connections, lets the requests in flight finish, then closes what is left: idle
+ * connections, and after the grace the busy ones too. Node alone would wait for connections on which
+ * nothing was ever asked.
+ *
+ * @returns how many requests were cut off
+ */
+export async function closeGracefully(app: NestFastifyApplication, grace: Milliseconds): Promise<number> {
+  const server: Server = app.getHttpServer();
+  const requests = open.get(server) ?? new Set();
+  const closed = new Promise<void>((resolve) => {
+    if (server.listening) server.close(() => resolve());
+    else resolve();
+  });
+  const deadline = performance.now() + grace;
+  while (requests.size > 0 && performance.now() < deadline) {
+    await new Promise((resolve) => setTimeout(resolve, CHECK_INTERVAL));
+  }
+  const cut = requests.size;
+  server.closeAllConnections();
+  await closed;
+  return cut;
+}
+
+/** Milliseconds; how late an exit may notice that the last answer is out. */
+const CHECK_INTERVAL = 10;

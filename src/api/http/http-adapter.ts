@@ -1,0 +1,56 @@
+import { readFileSync } from 'node:fs';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify';
+import type { ApiSettings } from '../../config/settings.js';
+import { invalid } from '../../protocol/problem.js';
+import { readJsonBodies } from './json-body.js';
+import { problemOf } from './problem-of.js';
+import { requestIdOf } from './request-id.js';
+import { sendProblem } from './send-problem.js';
+
+const MIB = 1024 * 1024;
+
+/** Bytes of a request's body. */
+export const BODY_LIMIT = MIB;
+
+/** Routes that carry lists: a batch of 1,000 jobs, a report of 1,024 attempts. */
+const LARGE_BODY_LIMIT = 16 * MIB;
+const LARGE_BODIES = /\/jobs\/batch$|\/nodes\/:[^/]+\/report$/;
+
+/** Fastify, set up as this API wants it, with nothing registered yet. */
+export function createHttpAdapter(api: ApiSettings): FastifyAdapter {
+  const options = {
+    bodyLimit: BODY_LIMIT,
+    trustProxy: api.trusted_proxies.length > 0 ? api.trusted_proxies : false,
+    genReqId: requestIdOf,
+    // What the router refuses (a broken escape in a path) never reaches the filter.
+    frameworkErrors: (error: Error, _request: FastifyRequest, reply: FastifyReply) =>
+      sendProblem(reply, problemOf(error) ?? invalid('The path of this request is not valid.')),
+    // Longer than the idle time-outs of balancers (haproxy and nginx 60 s), so that they close first.
+    keepAliveTimeout: 75_000,
+    // Requests on open connections are served to the end while the master drains.
+    return503OnClosing: false,
+    skipMiddie: true,
+    ...(api.tls_enabled ? { https: tlsOf(api) } : {}),
+  };
+  // The adapter's types know a TLS server and a plain one, but not one of either kind.
+  const adapter = new FastifyAdapter(options as FastifyServerOptions);
+  const fastify: FastifyInstance = adapter.getInstance();
+  readJsonBodies(fastify);
+  fastify.addHook('onRoute', (route) => {
+    if (LARGE_BODIES.test(route.url)) route.bodyLimit = LARGE_BODY_LIMIT;
+  });
+  return adapter;
+}
+
+function tlsOf({ tls_cert_path, tls_key_path, client_ca_path }: ApiSettings) {
+  if (tls_cert_path === undefined || tls_key_path === undefined) {
+    throw new Error('api.tls_enabled is true: set api.tls_cert_path and api.tls_key_path to the PEM files.');
+  }
+  return {
+    minVersion: 'TLSv1.2',
+    cert: readFileSync(tls_cert_path),
+    key: readFileSync(tls_key_path),
+    ...(client_ca_path ? { ca: readFileSync(client_ca_path), requestCert: true } : {}),
+  };
+}

@@ -1,0 +1,30 @@
+import type { FastifyInstance } from 'fastify';
+import { invalid } from '../../protocol/problem.js';
+
+/** Levels of objects and lists in each other. A batch's deepest value lies at level 6. */
+export const MAX_DEPTH = 32;
+
+/**
+ * Reads JSON bodies and no others. An empty one is no body, so that `POST …/cancel` works with the
+ * Content-Type that many clients send always. Deeply nested ones are refused before anything recurses
+ * into them, and so are keys named `__proto__`.
+ */
+export function readJsonBodies(fastify: FastifyInstance): void {
+  const parse = fastify.getDefaultJsonParser('error', 'error');
+  fastify.removeAllContentTypeParsers();
+  fastify.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (body === '') return done(null, undefined);
+    void parse(request, body, (error, value: unknown) => {
+      if (error) return done(invalid('The body is not valid JSON. Check its quotes, commas and brackets.'));
+      if (isDeeper(value, MAX_DEPTH)) {
+        return done(invalid(`The body is nested deeper than ${MAX_DEPTH} levels. Send a flatter one.`));
+      }
+      done(null, value);
+    });
+  });
+}
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1));
+}
