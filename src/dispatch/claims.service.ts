@@ -202,11 +202,15 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
   }
 
   private plan(): Rider[] {
-    const claims = [...this.waiting].filter((claim) => !claim.asker.gone && !claim.full);
+    const here = [...this.waiting].filter((claim) => !claim.asker.gone);
     const lanes = this.board.inOrder().filter(({ lane }) => !this.isLimited(lane.queue));
-    const slots: Rider[] = planSlots<NodeRow, WaitingClaim>(claims, lanes, (lane, node) => this.fit.fits(lane, node));
+    const slots: Rider[] = planSlots<NodeRow, WaitingClaim>(
+      here.filter((claim) => !claim.full),
+      lanes,
+      (lane, node) => this.fit.fits(lane, node),
+    );
     const placed = new Set(slots.map((slot) => slot.claim));
-    for (const claim of claims.filter((one) => !placed.has(one))) {
+    for (const claim of here.filter((one) => !placed.has(one))) {
       if (claim.fresh) slots.push({ claim, lane_id: null });
       else if (claim.looked) this.settle(claim, []);
     }

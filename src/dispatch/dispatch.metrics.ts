@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Counter, Gauge, Histogram } from 'prom-client';
+import type { Counter, Histogram } from 'prom-client';
 import { Metrics } from '../metrics/metrics.js';
 import type { ReportOutcome } from '../protocol/report.js';
 import type { SlotRow } from './claim.repository.js';
@@ -15,44 +15,37 @@ export class DispatchMetrics {
   private readonly attempts: Counter<'result'>;
 
   constructor(private readonly metrics: Metrics) {
-    const registers = [metrics.registry];
-    this.slots = new Counter({
+    this.slots = metrics.counter({
       name: 'ffrtmp_claim_slots_total',
       help: 'Slots of claims that rode in a statement, by what became of them.',
       labelNames: ['outcome'],
-      registers,
     });
-    this.perStatement = new Histogram({
+    this.perStatement = metrics.histogram({
       name: 'ffrtmp_claim_statement_slots',
       help: 'Slots that shared one claim statement.',
       buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000],
-      registers,
     });
-    this.reports = new Counter({
+    this.reports = metrics.counter({
       name: 'ffrtmp_reports_total',
       help: 'Reported results, by what they said and what they were told.',
       labelNames: ['status', 'outcome'],
-      registers,
     });
-    this.handedBack = new Counter({
+    this.handedBack = metrics.counter({
       name: 'ffrtmp_claims_taken_back_total',
       help: 'Jobs given to a connection that had closed, and handed back at once.',
-      registers,
     });
     // ffmpeg-rtmp's name, so that its dashboards keep their line.
-    this.attempts = new Counter({
+    this.attempts = metrics.counter({
       name: 'ffrtmp_schedule_attempts_total',
       help: 'Claim statements by result: success or no_jobs.',
       labelNames: ['result'],
-      registers,
     });
   }
 
   watchClaims(count: () => number): void {
-    new Gauge({
+    this.metrics.gauge({
       name: 'ffrtmp_claims_waiting',
       help: 'Claims that are parked at this master.',
-      registers: [this.metrics.registry],
       collect() {
         this.set(count());
       },

@@ -9,6 +9,7 @@ import { JobList } from './job-list.js';
 import { jobNotFound, parseJobReference, type JobReference } from './job-reference.js';
 import { toJob, type JobRow } from './job-row.js';
 import { JobsRepository } from './jobs.repository.js';
+import { LaneDirectory } from './lane-directory.js';
 import { LaneStatus } from './lane-status.js';
 import { decodeCursor, encodeCursor, type ListJobsQuery } from './list-query.js';
 import { TransitionsRepository, type Changed } from './transitions.repository.js';
@@ -23,6 +24,7 @@ export class JobsService {
     private readonly history: History,
     private readonly list_: JobList,
     private readonly transitions: TransitionsRepository,
+    private readonly lanes: LaneDirectory,
     private readonly laneStatus: LaneStatus,
     private readonly signals: Signals,
   ) {}
@@ -39,7 +41,7 @@ export class JobsService {
     const before = query.cursor ? decodeCursor(query.cursor) : Number.MAX_SAFE_INTEGER;
     const page = await this.list_.page(principal.tenant_id, query, before, query.limit ?? DEFAULT_LIMIT);
     return {
-      items: page.rows.map((row) => this.view(row)),
+      items: await Promise.all(page.rows.map((row) => this.view(row))),
       next_cursor: page.next === undefined ? null : encodeCursor(page.next),
     };
   }
@@ -123,7 +125,8 @@ export class JobsService {
     this.signals.send('event');
   }
 
-  private view(row: JobRow): Job {
+  private async view(row: JobRow): Promise<Job> {
+    if (row.status === 'queued') await this.lanes.byIds([row.lane_id]);
     return toJob(row, (lane) => this.laneStatus.blocked(lane));
   }
 }
