@@ -89,11 +89,9 @@ export class NodesService {
     await this.tell(id);
   }
 
-  /** A heartbeat of an offline node: it is back. Costs nothing for nodes that are known to be online. */
+  /** A heartbeat of nodes that the heartbeat's statement saw offline: they are back. */
   async revive(ids: readonly string[]): Promise<void> {
-    const offline = ids.filter((id) => this.directory.peek(id)?.status === 'offline');
-    if (offline.length === 0) return;
-    for (const id of await this.nodes.revive(offline)) await this.tell(id);
+    for (const id of await this.nodes.revive(ids)) await this.tell(id);
   }
 
   /** This master sees its own change at once; the others by signal. */
