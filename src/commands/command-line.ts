@@ -55,8 +55,10 @@ export function version(): string {
 
 /** `… | head` closes the pipe: that is no error of ours. */
 function endQuietlyWithTheReader(): void {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(0);
-    throw error;
-  });
+  process.stdout.off('error', onBrokenPipe).on('error', onBrokenPipe);
+}
+
+function onBrokenPipe(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
 }

@@ -1,7 +1,7 @@
 /** A session of an administrator's command: straight to the server that the settings name. */
 import type { Settings } from '../config/settings.js';
 import { type DedicatedSession, openSession } from '../database/dedicated-session.js';
-import { startEmbeddedPostgres } from '../database/embedded/embedded-postgres.js';
+import { joinEmbeddedServer } from './embedded-server.js';
 
 export interface DirectSessionOptions {
   /** Shown in pg_stat_activity. */
@@ -11,7 +11,7 @@ export interface DirectSessionOptions {
 
 /**
  * Opens it, runs `work`, ends it. With the embedded database the server is started if it does not run, and
- * then stopped again.
+ * stopped again unless somebody else came to use it.
  */
 export async function withDirectSession<T>(
   settings: Settings,
@@ -35,10 +35,10 @@ export async function withDirectSession<T>(
 /** Runs `work` with the DSN of the server itself. */
 export async function withServer<T>({ database }: Settings, work: (dsn: string) => Promise<T>): Promise<T> {
   if (database.type !== 'embedded') return work(database.direct_dsn ?? database.dsn ?? '');
-  const server = await startEmbeddedPostgres({ directory: database.data_dir });
+  const server = await joinEmbeddedServer(database.data_dir);
   try {
     return await work(server.dsn);
   } finally {
-    if (server.outcome === 'started') await server.stop();
+    await server.leave();
   }
 }

@@ -1,7 +1,7 @@
 /** Where the masters are and with which key to speak to them. */
 import { readFileSync } from 'node:fs';
 import { Misuse } from '../failures.js';
-import { localCluster, type LocalCluster } from './local-cluster.js';
+import { readClusterNote, type ClusterNote } from './local-cluster-note.js';
 
 export interface Connection {
   /** Base URLs without a slash at the end, in the order to try them. */
@@ -22,7 +22,7 @@ export interface ConnectionFlags {
 export function resolveConnection(
   flags: ConnectionFlags,
   env: NodeJS.ProcessEnv = process.env,
-  local: LocalCluster | undefined = localCluster(),
+  local: ClusterNote | undefined = readClusterNote(),
 ): Connection {
   const written = flags.master ?? (env['MASTER_URL'] || undefined);
   const masters = written === undefined ? (local?.masters ?? [DEFAULT_MASTER]) : readUrls(written);

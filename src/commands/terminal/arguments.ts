@@ -1,6 +1,7 @@
 /** Readers of arguments, for commander: each throws what it then tells the person. */
 import { InvalidArgumentError } from 'commander';
 import { type Milliseconds, parseDuration } from '../../config/durations.js';
+import { Misuse } from '../failures.js';
 
 export function wholeNumber(min: number, max: number): (text: string) => number {
   return (text) => {
@@ -34,4 +35,20 @@ export function durationArgument(text: string): Milliseconds {
   } catch (error) {
     throw new InvalidArgumentError(`It must be ${(error as Error).message.replace(/^expected /, '')}.`);
   }
+}
+
+/** `key=value` of any setting. */
+export function settingArgument(text: string): [string, string] {
+  const [, key, value] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
+  if (key === undefined || value === undefined) {
+    throw new Misuse(`--set ${text}: write it as key=value, such as --set retry.max_retries=5`);
+  }
+  return [key, value];
+}
+
+/** `key=value` pairs as an object. */
+export function labelArgument(text: string, previous: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const [, key, value] = /^([^=]+)=(.+)$/s.exec(text) ?? [];
+  if (key === undefined || value === undefined) throw new InvalidArgumentError('Write it as key=value.');
+  return { ...previous, [key]: value };
 }

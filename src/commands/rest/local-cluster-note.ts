@@ -7,7 +7,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stateFolder } from '../../config/state-folder.js';
 
-export interface LocalCluster {
+export interface ClusterNote {
   pid: number;
   masters: string[];
   /** Absent where MASTER_API_KEY was given, which is never stored. */
@@ -15,22 +15,22 @@ export interface LocalCluster {
 }
 
 /** The cluster that runs now on a data directory; by default that of this user. */
-export function localCluster(directory: string = defaultDirectory()): LocalCluster | undefined {
+export function readClusterNote(directory: string = defaultDirectory()): ClusterNote | undefined {
   try {
-    const cluster = JSON.parse(readFileSync(noteFile(directory), 'utf8')) as LocalCluster;
-    return isAlive(cluster.pid) ? cluster : undefined;
+    const note = JSON.parse(readFileSync(noteFile(directory), 'utf8')) as ClusterNote;
+    return isAlive(note.pid) ? note : undefined;
   } catch {
     return undefined;
   }
 }
 
-export async function announceCluster(directory: string, cluster: LocalCluster): Promise<void> {
-  await writeFile(noteFile(directory), `${JSON.stringify(cluster, null, 2)}\n`, { mode: 0o600 });
+export async function writeClusterNote(directory: string, note: ClusterNote): Promise<void> {
+  await writeFile(noteFile(directory), `${JSON.stringify(note, null, 2)}\n`, { mode: 0o600 });
 }
 
 /** Removes the note of this process, and of no other. */
-export function withdrawCluster(directory: string): void {
-  if (localCluster(directory)?.pid === process.pid) rmSync(noteFile(directory), { force: true });
+export function removeClusterNote(directory: string): void {
+  if (readClusterNote(directory)?.pid === process.pid) rmSync(noteFile(directory), { force: true });
 }
 
 export function defaultDirectory(env: NodeJS.ProcessEnv = process.env): string {
