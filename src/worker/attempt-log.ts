@@ -21,6 +21,7 @@ export class AttemptLog {
   private kept = '';
   private dropped = 0;
   private tail = '';
+  private unended = '';
   private closed = false;
   private timer: NodeJS.Timeout | undefined;
   private sending: Promise<void> = Promise.resolve();
@@ -33,10 +34,8 @@ export class AttemptLog {
   ) {}
 
   write(piece: string): void {
-    // ffmpeg hands over whole lines nearly always, so a secret cut in two is not a case worth a buffer
-    // that holds back the log; the tail below is redacted as a whole again.
-    const text = this.redact(piece.replaceAll('\r', '\n').replaceAll('\u0000', ''));
-    this.tail = this.redact((this.tail + text).slice(-LAST_LINES * 200));
+    const text = this.wholeLines(piece.replaceAll('\r', '\n').replaceAll('\u0000', ''));
+    this.tail = (this.tail + text).slice(-LAST_LINES * 200);
     if (
       this.closed ||
       this.kept.length + text.length > MAX_KEPT ||
@@ -58,6 +57,7 @@ export class AttemptLog {
 
   /** Sends what is left, for at most this long; after the report the token is dead. */
   async close(withinMs: number): Promise<void> {
+    if (this.unended !== '') this.write('\n');
     if (this.dropped > 0) this.kept += `\n[${this.dropped} characters of log left out]\n`;
     this.closed = true;
     this.flush();
@@ -100,7 +100,12 @@ export class AttemptLog {
     return true;
   }
 
-  private redact(text: string): string {
-    return this.secret ? text.replaceAll(this.secret, '***') : text;
+  /** A secret may be cut in two by the pipe, so the last line waits for its end. */
+  private wholeLines(piece: string): string {
+    if (this.secret === undefined) return piece;
+    const text = this.unended + piece;
+    const end = this.closed || text.length > MAX_CHUNK ? text.length : text.lastIndexOf('\n') + 1;
+    this.unended = text.slice(end);
+    return text.slice(0, end).replaceAll(this.secret, '***');
   }
 }

@@ -1,7 +1,7 @@
 /**
  * One attempt: a job that this worker holds the lease of.
  *
- *     preparing ──▶ running ──▶ verifying ──▶ reporting ──▶ (published, removed)
+ *     preparing ──▶ running ──▶ verifying ──▶ reporting ──▶ settled (published or removed)
  *         └────────────┴────────────┴──▶ stopped, for one of the causes below
  *
  * `run` ends with the report that the masters shall get, or null where they want none. It does not send
@@ -31,7 +31,7 @@ import { verifyOutput } from './verify-output.js';
  */
 export type StopCause = 'lost' | 'canceled' | 'released' | 'outage' | 'lease';
 
-export type AttemptPhase = 'preparing' | 'running' | 'verifying' | 'reporting';
+export type AttemptPhase = 'preparing' | 'running' | 'verifying' | 'reporting' | 'settled';
 
 export type AttemptSurroundings = Omit<PlanSurroundings, 'fileInAttempt' | 'signal'> & {
   client: MasterClient;
@@ -109,7 +109,7 @@ export class Attempt {
 
   /** The first cause counts. ffmpeg is gone within moments; `run` ends then. */
   stop(cause: StopCause): void {
-    if (this.cause !== null || this.phase === 'reporting') return;
+    if (this.cause !== null || this.phase === 'reporting' || this.phase === 'settled') return;
     this.cause = cause;
     this.stopping.abort(new Error(cause));
     this.process?.kill();
@@ -165,7 +165,6 @@ export class Attempt {
       fileInAttempt: (name) => this.directory.file(name),
       signal,
     });
-    signal.throwIfAborted();
     this.plan = plan;
     if (plan.target.kind === 'file') await this.directory.checkPlace(plan.target.output.name);
     const startedAt = performance.now();
@@ -207,6 +206,8 @@ export class Attempt {
       plan.target.kind === 'rtmp' ? plan.target.secret : undefined,
     );
     const command = launchCommand(machine.tools, machine.binaries.ffmpeg, plan.args, plan.limits.maxMemoryMb);
+    // The last moment: a stop that came while nothing ran yet had no process to kill.
+    this.stopping.signal.throwIfAborted();
     const ffmpeg = new FfmpegProcess(
       { ...command, cwd: this.directory.path },
       { onProgress: (progress) => this.advance(progress), onLog: (text) => log.write(text) },

@@ -14,7 +14,10 @@ export interface FfmpegEnd {
 const MAX_ERROR_LENGTH = 2_000;
 
 const NO_SPACE = /No space left on device|Disk quota exceeded/i;
-const NO_MEMORY = /Cannot allocate memory|Error allocating|malloc.*fail|out of memory/i;
+const NO_MEMORY =
+  /Cannot allocate memory|Error allocating|malloc.*fail|out of memory|pthread_create failed|Resource temporarily unavailable/i;
+/** Under a limit of memory an encoder says only that it could not be opened, or dies on a null pointer. */
+const STARVED = /Error while opening encoder|Error initializing (output )?stream/i;
 const BROKEN_INPUT =
   /Invalid data found when processing input|moov atom not found|Error while decoding stream|could not find codec parameters|End of file$|Input\/output error/im;
 const NETWORK =
@@ -26,7 +29,8 @@ export function ffmpegFailure(end: FfmpegEnd): AttemptFailure {
   const log = end.lastLines.join('\n');
   const words = tellingLines(end.lastLines) || `ffmpeg ended with ${end.signal ?? `status ${end.code}`}`;
   if (NO_SPACE.test(log)) return failure('resource_error', `the worker's disk is full: ${words}`);
-  if (NO_MEMORY.test(log) || (end.signal === 'SIGKILL' && !end.toRtmp)) {
+  const starved = end.maxMemoryMb !== undefined && (STARVED.test(log) || end.signal !== null);
+  if (NO_MEMORY.test(log) || starved || end.signal === 'SIGKILL') {
     const limit =
       end.maxMemoryMb === undefined ? '' : ` (resource_limits.max_memory_mb is ${end.maxMemoryMb})`;
     return failure('resource_error', `ffmpeg ran out of memory or was killed${limit}: ${words}`);

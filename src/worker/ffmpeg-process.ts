@@ -15,8 +15,8 @@ export interface FfmpegExit {
 }
 
 export interface FfmpegEvents {
-  onProgress(progress: FfmpegProgress): void;
-  onLog(text: string): void;
+  onProgress: (progress: FfmpegProgress) => void;
+  onLog: (text: string) => void;
 }
 
 /** File descriptor 3 of the child: its first one after the standard three. */

@@ -19,6 +19,8 @@ import type { WorkerMetrics } from './worker-metrics.js';
 export interface HeartbeatListener {
   attempts(): Iterable<Attempt>;
   onAnswer(attempt: Attempt, answer: Omit<AttemptAnswer, 'job_id'>, sentAt: number): void;
+  /** Before each beat, whether or not a master answers it. */
+  onBeat(): void;
   onDrain(drain: boolean): void;
   onSilence(): void;
 }
@@ -43,6 +45,7 @@ export class HeartbeatLoop {
   ) {}
 
   start(): void {
+    this.stopped.addEventListener('abort', () => this.early.abort(), { once: true });
     this.ended = this.run();
   }
 
@@ -71,11 +74,11 @@ export class HeartbeatLoop {
       this.early = new AbortController();
       this.lastAt = monotonicNow();
       const next = this.lastAt + this.node.heartbeatIntervalMs;
+      this.listener.onBeat();
       await this.beat();
+      if (this.stopped.aborted) return;
       const rest = Math.max(0, next - monotonicNow());
-      await delay(rest, undefined, { signal: AbortSignal.any([this.early.signal, this.stopped]) }).catch(
-        () => undefined,
-      );
+      await delay(rest, undefined, { signal: this.early.signal }).catch(() => undefined);
     }
   }
 
@@ -99,6 +102,7 @@ export class HeartbeatLoop {
       const answer = await this.client.ask<HeartbeatAnswer>(`/nodes/${nodeId}/heartbeat`, body, {
         timeoutMs: Math.min(MAX_ASK_TIMEOUT_MS, this.node.heartbeatIntervalMs),
         signal: this.stopped,
+        urgent: true,
       });
       this.metrics.heartbeats.inc({ outcome: 'answered' });
       // In the order of the request: a job lost and claimed again may be here twice.

@@ -14,7 +14,8 @@ import { MasterRefused, MastersUnreachable } from './master-error.js';
 export interface AskOptions {
   timeoutMs: number;
   signal?: AbortSignal;
-  method?: 'POST' | 'GET';
+  /** Asks masters that want a pause too, should no other be left: a lease does not wait. */
+  urgent?: boolean;
 }
 
 interface Master {
@@ -73,14 +74,13 @@ export class MasterClient {
   async ask<Answer>(path: string, body: unknown, options: AskOptions): Promise<Answer> {
     const requestId = randomUUID();
     let failure: unknown = new Error('each of them asked for a pause');
-    for (let tried = 0; tried < this.masters.length; tried++) {
-      const master = this.masters[this.current] as Master;
-      if (master.notBefore <= monotonicNow()) {
-        const outcome = await this.askOne<Answer>(master, path, body, requestId, options);
-        if ('answer' in outcome) return outcome.answer;
-        failure = outcome.failure;
+    for (const master of this.inTurn(options.urgent === true)) {
+      const outcome = await this.askOne<Answer>(master, path, body, requestId, options);
+      if ('answer' in outcome) {
+        this.current = this.masters.indexOf(master);
+        return outcome.answer;
       }
-      this.current = (this.current + 1) % this.masters.length;
+      failure = outcome.failure;
     }
     const soonest = Math.min(...this.masters.map(({ notBefore }) => notBefore)) - monotonicNow();
     throw new MastersUnreachable(Math.max(0, soonest), failure);
@@ -108,26 +108,42 @@ export class MasterClient {
     await this.agent.destroy();
   }
 
+  /** From the current one on; those that asked for a pause last, if at all. */
+  private inTurn(urgent: boolean): Master[] {
+    const now = monotonicNow();
+    const order = [...this.masters.slice(this.current), ...this.masters.slice(0, this.current)];
+    const rested = order.filter(({ notBefore }) => notBefore <= now);
+    return urgent ? [...rested, ...order.filter(({ notBefore }) => notBefore > now)] : rested;
+  }
+
   private async askOne<Answer>(
     master: Master,
     path: string,
     body: unknown,
     requestId: string,
-    { timeoutMs, signal, method = 'POST' }: AskOptions,
+    { timeoutMs, signal }: AskOptions,
   ): Promise<{ answer: Answer } | { failure: unknown }> {
-    const timeout = AbortSignal.timeout(timeoutMs);
+    // By hand: AbortSignal.any leaves an entry at the long-lived signal for every request it joined.
+    const attempt = new AbortController();
+    const timer = setTimeout(
+      () => attempt.abort(new Error(`${master.url} did not answer in ${timeoutMs} ms`)),
+      timeoutMs,
+    );
+    const onAbort = (): void => attempt.abort(signal?.reason);
+    signal?.addEventListener('abort', onAbort, { once: true });
     try {
+      signal?.throwIfAborted();
       const response = await request(`${master.url}/api/v1${path}`, {
-        method,
+        method: 'POST',
         dispatcher: this.agent,
         headers: {
           'content-type': 'application/json',
           'x-request-id': requestId,
           ...(this.key !== undefined && { authorization: `Bearer ${this.key}` }),
         },
-        ...(method === 'POST' && { body: JSON.stringify(body) }),
+        body: JSON.stringify(body),
         headersTimeout: timeoutMs,
-        signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+        signal: attempt.signal,
       });
       const text = await response.body.text();
       if (response.statusCode < 300) {
@@ -143,6 +159,9 @@ export class MasterClient {
       if (signal?.aborted) throw signal.reason;
       if (error instanceof MasterRefused) throw error;
       return { failure: error };
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
     }
   }
 }

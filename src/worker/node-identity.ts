@@ -4,7 +4,7 @@ import type { NodeRegistration, RegisteredNode } from '../protocol/node-registra
 import type { MasterClient } from './master-client.js';
 import { MasterRefused } from './master-error.js';
 
-const ASK_TIMEOUT_MS = 10_000;
+const ASK_TIMEOUT_MS = 5_000;
 
 export class NodeIdentity {
   private node: RegisteredNode | undefined;
@@ -24,10 +24,6 @@ export class NodeIdentity {
 
   get heartbeatIntervalMs(): number {
     return this.registered.heartbeat_interval_seconds * 1000;
-  }
-
-  get leaseMs(): number {
-    return this.registered.lease_seconds * 1000;
   }
 
   /** Waits for a master. Several callers at once share one registration. @throws MasterRefused for a wrong key. */

@@ -21,8 +21,8 @@ interface Waiting {
   report: AttemptReport;
   /** Frees the slot of the attempt; absent where it holds none. */
   slot?: { release(): void };
-  resolve(outcome: ReportOutcome): void;
-  reject(error: unknown): void;
+  resolve: (outcome: ReportOutcome) => void;
+  reject: (error: unknown) => void;
 }
 
 const ASK_TIMEOUT_MS = 10_000;

@@ -94,9 +94,9 @@ export class Worker implements HeartbeatListener {
     return this.stopping;
   }
 
-  /** For the heartbeats. */
+  /** Those whose end no master has confirmed yet. */
   *attempts(): Iterable<Attempt> {
-    for (const { attempt } of this.running.values()) yield attempt;
+    for (const { attempt } of this.running.values()) if (attempt.phase !== 'settled') yield attempt;
   }
 
   onAnswer(attempt: Attempt, answer: Omit<AttemptAnswer, 'job_id'>, sentAt: number): void {
@@ -110,6 +110,9 @@ export class Worker implements HeartbeatListener {
 
   onDrain(drain: boolean): void {
     this.claims.setDraining(drain);
+  }
+
+  onBeat(): void {
     void this.store.touch();
   }
 
@@ -191,6 +194,7 @@ export class Worker implements HeartbeatListener {
         return;
       }
       const outcome = await this.reports.deliver(pending.node_id, pending.report, slot);
+      attempt.phase = 'settled';
       this.count(pending, outcome);
       logger.info(
         { status: pending.report.status, outcome, error: pending.report.error },

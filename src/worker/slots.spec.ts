@@ -1,0 +1,28 @@
+import { describe, expect, it } from 'vitest';
+import { LeaseClock } from './lease-clock.js';
+import { Slots } from './slots.js';
+
+describe('Slots', () => {
+  it('counts attempts and open claims, each once', () => {
+    const slots = new Slots(3);
+    const claim = slots.promise(2);
+    const attempt = slots.take();
+    expect([slots.free, slots.inUse]).toEqual([0, 1]);
+    claim.settle();
+    claim.settle();
+    expect(slots.free).toBe(2);
+    attempt.release();
+    attempt.release();
+    expect([slots.free, slots.inUse]).toEqual([3, 0]);
+  });
+});
+
+describe('LeaseClock', () => {
+  it('counts from the sending of the request and is not shortened by an older answer', () => {
+    const lease = new LeaseClock(1_000, 30);
+    expect(lease.remaining(1_000)).toBe(30_000);
+    lease.renew(5_000, 30);
+    lease.renew(2_000, 30);
+    expect([lease.remaining(6_000), lease.remaining(40_000)]).toEqual([29_000, 0]);
+  });
+});
