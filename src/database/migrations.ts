@@ -24,6 +24,8 @@ export interface MigrationOptions {
   readonly log?: (message: string) => void;
   /** Folder of the SQL files; default the program's own. */
   readonly directory?: string;
+  /** Milliseconds to wait for a table that is in use before stepping back; default 5,000. */
+  readonly tableLockTimeoutMs?: number;
 }
 
 export interface MigrationStatus {
@@ -56,7 +58,7 @@ export async function migrate(options: MigrationOptions): Promise<string[]> {
     // An own lock rather than the runner's: role settings, too, must be changed by one at a time
     // (else "tuple concurrently updated"), and a lock_timeout must hold for tables but not for this wait.
     await client.query('SELECT pg_advisory_lock($1)', [migrationLock]);
-    await client.query(`SET lock_timeout = '${tableLockTimeoutMs}ms'`);
+    await client.query(`SET lock_timeout = '${options.tableLockTimeoutMs ?? 5000}ms'`);
     const applied = await applyPending(client, directory, options.log ?? ignore);
     await settle(client, options.masterRole, options.log ?? ignore);
     return applied;
@@ -110,7 +112,6 @@ export async function waitForSchema(options: SchemaWait): Promise<void> {
 const migrationLock = 7_306_360_518_302_721;
 
 /** A table that is in use keeps a migration waiting, and everybody else behind it; so it steps back and comes again. */
-const tableLockTimeoutMs = 5000;
 const tableLockTries = 12;
 
 async function applyPending(

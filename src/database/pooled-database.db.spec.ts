@@ -138,6 +138,26 @@ describe('PooledDatabase', () => {
     expect(await database.query(pid)).toEqual([before]);
   });
 
+  it('answers a prepared statement whose table changed meanwhile', async () => {
+    const database = open();
+    await test.pool.query('CREATE TABLE growing (a integer); INSERT INTO growing VALUES (1)');
+    const all = statement('Growing', 'SELECT * FROM growing');
+    expect(await database.query(all)).toEqual([{ a: 1 }]);
+    await test.pool.query('ALTER TABLE growing ADD COLUMN b integer');
+    expect(await database.query(all)).toEqual([{ a: 1, b: null }]);
+  });
+
+  it('refuses statements while its gate is closed, as if there were no connection', async () => {
+    let reason: string | undefined = 'the schema is not there yet';
+    const database = open({ gate: () => reason });
+    await database.connect();
+    const error: unknown = await database.query(one).catch((refusal: unknown) => refusal);
+    expect((error as Error).message).toBe(reason);
+    expect(isConnectionLost(error)).toBe(true);
+    reason = undefined;
+    await expect(database.query(one)).resolves.toEqual([{ one: 1 }]);
+  });
+
   it('lives on when the server cuts its sessions, idle and working ones', async () => {
     const events: string[] = [];
     const database = open({ maxIdleConns: 3, onEvent: (event) => events.push(event) });

@@ -10,7 +10,7 @@ import { Overloaded } from './overloaded.js';
 import { inspectServer, whyNoWrites } from './pooler-detection.js';
 import { NoServerError, ServerLocator, type Server } from './server-locator.js';
 import { sessionTimeouts } from './session-timeouts.js';
-import { isConnectionLost, isNotPrimary } from './sql-errors.js';
+import { codeOf, isConnectionLost, isNotPrimary, noServer } from './sql-errors.js';
 import type { Statement } from './statement.js';
 
 export interface PooledDatabaseOptions {
@@ -27,6 +27,8 @@ export interface PooledDatabaseOptions {
   readonly acquireTimeoutMs?: number;
   /** False: a standby will do. Default true. */
   readonly readWrite?: boolean;
+  /** Why statements are refused for now; undefined while they are not. */
+  readonly gate?: () => string | undefined;
   readonly metrics?: DatabaseMetrics;
   /** Told of idle connections that broke and of changes of server; never holds a password. */
   readonly onEvent?: (message: string) => void;
@@ -38,8 +40,8 @@ interface Generation {
 }
 
 export class PooledDatabase extends Database {
-  readonly #options: Required<Omit<PooledDatabaseOptions, 'metrics' | 'onEvent'>> &
-    Pick<PooledDatabaseOptions, 'metrics' | 'onEvent'>;
+  readonly #options: Required<Omit<PooledDatabaseOptions, 'gate' | 'metrics' | 'onEvent'>> &
+    Pick<PooledDatabaseOptions, 'gate' | 'metrics' | 'onEvent'>;
   readonly #locator: ServerLocator;
   readonly #pools = new Set<pg.Pool>();
   readonly #endings = new Set<Promise<void>>();
@@ -73,6 +75,17 @@ export class PooledDatabase extends Database {
   }
 
   async query<Row>(statement: Statement, values: readonly unknown[] = []): Promise<Row[]> {
+    try {
+      return await this.#queryOnce<Row>(statement, values);
+    } catch (error) {
+      if (!isStalePlan(error)) throw error;
+      // A migration changed what a prepared statement answers. The server refused it unexecuted.
+      this.#retire();
+      return this.#queryOnce<Row>(statement, values);
+    }
+  }
+
+  async #queryOnce<Row>(statement: Statement, values: readonly unknown[]): Promise<Row[]> {
     const { client, server } = await this.#acquire();
     let failure: unknown;
     try {
@@ -175,6 +188,8 @@ export class PooledDatabase extends Database {
 
   async #acquire(): Promise<{ client: pg.PoolClient; server: Server }> {
     const started = performance.now();
+    const closedBecause = this.#options.gate?.();
+    if (closedBecause !== undefined) throw new NotReadyError(closedBecause);
     for (let attempt = 1; ; attempt += 1) {
       const { pool, server } = await this.#generation();
       try {
@@ -255,7 +270,7 @@ export class PooledDatabase extends Database {
       max: maxOpenConns,
       idleTimeoutMillis: connMaxIdleTimeMs,
       maxLifetimeSeconds: connMaxLifetimeMs / 1000,
-      onConnect: this.#options.readWrite ? refuseReadOnly(server) : undefined,
+      onConnect: (this.#options.readWrite ? refuseReadOnly(server) : undefined) as pg.PoolConfig['onConnect'],
     });
     pool.on('connect', (client) => this.#owners.set(client, pool));
     pool.on('error', (error) => {
@@ -286,12 +301,21 @@ const ping: Statement = { name: 'Ping', text: 'SELECT 1', prepared: false };
  * A name or an address may lead to another server than at our first look. The pool awaits what this
  * answers, against its types.
  */
-function refuseReadOnly(server: Server): (client: pg.ClientBase) => void {
-  const check = async (client: pg.ClientBase) => {
+function refuseReadOnly(server: Server): (client: pg.ClientBase) => Promise<void> {
+  return async (client) => {
     const reason = whyNoWrites(await inspectServer(client));
     if (reason !== undefined) throw new NoServerError([{ server: server.name, reason }]);
   };
-  return check as (client: pg.ClientBase) => void;
+}
+
+/** Its code makes `isConnectionLost` true: senders wait and come again. */
+export class NotReadyError extends Error {
+  override readonly name = 'NotReadyError';
+  readonly code = noServer;
+}
+
+function isStalePlan(error: unknown): boolean {
+  return codeOf(error) === '0A000' && (error as Error).message.startsWith('cached plan');
 }
 
 function isWaitTimeout(error: unknown): boolean {

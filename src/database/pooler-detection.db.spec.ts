@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { useDatabase } from '../../test/support/database.js';
 import { eventually } from '../../test/support/eventually.js';
 import { pgbouncerProgram, startPgBouncer, type PgBouncer } from '../../test/support/pgbouncer.js';
-import { startTamperingProxy, type TamperingProxy } from '../../test/support/tampering-proxy.js';
+import { startPostgresProxy, type PostgresProxy } from '../../test/support/postgres-proxy.js';
 import { openSession } from './dedicated-session.js';
 import { PooledDatabase } from './pooled-database.js';
 import { inspectServer, isPooled, refuseOldVersion, refusePooler } from './pooler-detection.js';
@@ -14,14 +14,12 @@ const preparedNames = statement('Names', 'SELECT name FROM pg_prepared_statement
 
 describe('pooler detection', () => {
   const test = useDatabase({ migrated: false });
-  let proxy: TamperingProxy;
+  let proxy: PostgresProxy;
   let proxied: string;
 
   beforeAll(async () => {
-    const url = new URL(test.dsn);
-    proxy = await startTamperingProxy({ host: url.hostname, port: Number(url.port) });
-    url.port = String(proxy.port);
-    proxied = url.toString();
+    proxy = await startPostgresProxy(test.dsn, { likePooler: true });
+    proxied = proxy.dsn;
   });
 
   afterAll(() => proxy.close());

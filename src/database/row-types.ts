@@ -27,9 +27,9 @@ const parsers = new Map<number, Parse>([
 export const rowTypes = {
   getTypeParser(oid: number, format?: 'text' | 'binary'): Parse {
     const own = format === 'binary' ? undefined : parsers.get(oid);
-    return own ?? (pg.types.getTypeParser(oid, format as 'text') as Parse);
+    return own ?? (pg.types.getTypeParser(oid, format) as Parse);
   },
-} as pg.CustomTypesConfig;
+};
 
 function safeInteger(text: string): number {
   const value = Number(text);

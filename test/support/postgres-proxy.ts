@@ -1,19 +1,28 @@
 /**
- * A TCP proxy in front of PostgreSQL that changes the pid in BackendKeyData, the message that ends a
- * start-up: seen from the client this is all that tells a connection pooler from a server.
+ * A TCP proxy in front of PostgreSQL, to have one come up late, or to have it look like a connection
+ * pooler: that one changes the pid in BackendKeyData, the message that ends a start-up. Seen from a client
+ * this pid is all that tells a pooler from a server.
  */
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
-export interface TamperingProxy {
-  readonly port: number;
+export interface PostgresProxy {
+  /** The given dsn, through the proxy. */
+  readonly dsn: string;
   close(): Promise<void>;
 }
 
-/** @param target of the server behind it */
-export async function startTamperingProxy(target: { host: string; port: number }): Promise<TamperingProxy> {
+export interface ProxyOptions {
+  /** Default: any free one. */
+  readonly port?: number;
+  readonly likePooler?: boolean;
+}
+
+/** @param dsn of the server behind it */
+export async function startPostgresProxy(dsn: string, options: ProxyOptions = {}): Promise<PostgresProxy> {
+  const { hostname, port } = new URL(dsn);
   const sockets = new Set<Socket>();
   const server = createServer((client) => {
-    const upstream = connect(target.port, target.host);
+    const upstream = connect(Number(port), hostname);
     for (const socket of [client, upstream]) {
       sockets.add(socket);
       socket.on('error', () => undefined);
@@ -24,14 +33,20 @@ export async function startTamperingProxy(target: { host: string; port: number }
       });
     }
     client.pipe(upstream);
-    upstream.on(
-      'data',
-      changePid((bytes) => client.write(bytes)),
-    );
+    if (options.likePooler === true) {
+      upstream.on(
+        'data',
+        changePid((bytes) => client.write(bytes)),
+      );
+    } else {
+      upstream.pipe(client);
+    }
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(options.port ?? 0, '127.0.0.1', resolve));
+  const through = new URL(dsn);
+  through.port = String((server.address() as AddressInfo).port);
   return {
-    port: (server.address() as AddressInfo).port,
+    dsn: through.toString(),
     close: async () => {
       for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => server.close(resolve));
