@@ -9,17 +9,15 @@
  * the masters' word.
  */
 
-import { setTimeout as delay } from 'node:timers/promises';
 import type { ClaimedAttempt, ClaimedJobBody } from '../protocol/claim.js';
 import type { AttemptHeartbeat } from '../protocol/heartbeat.js';
 import type { AttemptReport, JobResult } from '../protocol/report.js';
 import type { AttemptDirectory, PendingReport } from './attempt-directory.js';
-import { AttemptFailure, asAttemptFailure } from './attempt-failure.js';
+import { asAttemptFailure } from './attempt-failure.js';
 import { AttemptLog } from './attempt-log.js';
 import { planAttempt, type AttemptPlan, type PlanSurroundings } from './attempt-plan.js';
-import { ffmpegFailure } from './ffmpeg-failure.js';
-import { FfmpegProcess } from './ffmpeg-process.js';
-import { launchCommand } from './launch-tools.js';
+import { encode } from './encoding.js';
+import type { FfmpegProcess } from './ffmpeg-process.js';
 import { LeaseClock } from './lease-clock.js';
 import type { MasterClient } from './master-client.js';
 import { percentDone, type FfmpegProgress } from './progress-parser.js';
@@ -198,79 +196,38 @@ export class Attempt {
 
   private async encode(plan: AttemptPlan): Promise<void> {
     const { machine, client } = this.around;
-    const toRtmp = plan.target.kind === 'rtmp';
-    if (toRtmp) await this.leaseInHand();
-    const log = new AttemptLog(
-      client,
-      { jobId: this.job.id, leaseToken: this.leaseToken },
-      plan.target.kind === 'rtmp' ? plan.target.secret : undefined,
-    );
-    const command = launchCommand(machine.tools, machine.binaries.ffmpeg, plan.args, plan.limits.maxMemoryMb);
-    // The last moment: a stop that came while nothing ran yet had no process to kill.
-    this.stopping.signal.throwIfAborted();
-    const ffmpeg = new FfmpegProcess(
-      { ...command, cwd: this.directory.path },
-      { onProgress: (progress) => this.advance(progress), onLog: (text) => log.write(text) },
-    );
-    this.process = ffmpeg;
-    this.phase = 'running';
-    ffmpeg.setPaused(this.paused);
-    const guards = new AbortController();
-    let timedOut = false;
-    if (plan.limits.timeoutMs !== undefined) {
-      void after(plan.limits.timeoutMs, guards.signal, () => {
-        timedOut = true;
-        ffmpeg.kill();
-      });
-    }
-    if (toRtmp) void this.stopWithLease(guards.signal);
+    const secret = plan.target.kind === 'rtmp' ? plan.target.secret : undefined;
+    const log = new AttemptLog(client, { jobId: this.job.id, leaseToken: this.leaseToken }, secret);
     try {
-      const { code, signal } = await ffmpeg.done;
-      this.stopping.signal.throwIfAborted();
-      if (timedOut) {
-        throw new AttemptFailure(
-          'timeout',
-          `ffmpeg ran longer than resource_limits.timeout_sec (${(plan.limits.timeoutMs ?? 0) / 1000})`,
-        );
-      }
-      if (code === 0) return;
-      const { maxMemoryMb } = plan.limits;
-      throw ffmpegFailure({
-        code,
-        signal,
-        lastLines: log.lastLines,
-        toRtmp,
-        ...(maxMemoryMb !== undefined && { maxMemoryMb }),
+      await encode(plan, {
+        machine,
+        folder: this.directory.path,
+        lease: this.lease,
+        log,
+        stopped: this.stopping.signal,
+        onStarted: (process) => {
+          this.process = process;
+          this.phase = 'running';
+          process.setPaused(this.paused);
+        },
+        onProgress: (progress) => this.advance(progress),
+        onLeaseOver: () => this.stop('lease'),
       });
     } finally {
-      guards.abort();
       this.process = undefined;
       await log.close(this.cause === null ? LOG_CLOSE_MS : 0);
-    }
-  }
-
-  /** A claim may have been parked for longer than its lease lasts; a stream begins with a fresh one. */
-  private async leaseInHand(): Promise<void> {
-    while (this.lease.remaining() === 0) await delay(50, undefined, { signal: this.stopping.signal });
-  }
-
-  /** Others see a stream at once, so it ends with the lease, renewed or not by then. */
-  private async stopWithLease(done: AbortSignal): Promise<void> {
-    for (let left = this.lease.remaining(); !done.aborted; left = this.lease.remaining()) {
-      if (left === 0) return this.stop('lease');
-      await after(left, done, () => undefined);
     }
   }
 
   private ending(error: unknown): Omit<AttemptReport, 'job_id' | 'lease_token'> | null {
     switch (this.cause) {
       case 'lost':
-      case 'lease':
         return null;
       case 'canceled':
         return { status: 'canceled' };
       case 'released':
       case 'outage':
+      case 'lease':
         return { status: 'released' };
       case null: {
         const { reason, message } = asAttemptFailure(error);
@@ -278,13 +235,4 @@ export class Attempt {
       }
     }
   }
-}
-
-async function after(ms: number, canceled: AbortSignal, act: () => void): Promise<void> {
-  try {
-    await delay(ms, undefined, { signal: canceled });
-  } catch {
-    return;
-  }
-  act();
 }

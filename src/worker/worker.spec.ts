@@ -32,7 +32,7 @@ let master: ScriptedMaster;
 const workers: Worker[] = [];
 
 /** Made once; each test gets a copy of its own. */
-const media = mkdtempSync(join(tmpdir(), 'worker-media-'));
+let media: string;
 beforeAll(layMedia);
 afterAll(() => rmSync(media, { recursive: true, force: true }));
 
@@ -75,6 +75,20 @@ describe('what a job asks for', { timeout: 60_000 }, () => {
     expect(body).toMatchObject({ name: 'w-1', slots: 3, engines: ['ffmpeg'] });
     expect(body?.encoders).toContain('libx264');
     expect(key).toBe('0123456789abcdef');
+  });
+
+  it('counts what it does, for whoever serves its metrics', async () => {
+    let served = '';
+    const worker = await startWorker({
+      serveMetrics: async (registry) => ({ close: async () => void (served = await registry.metrics()) }),
+    });
+    const { job } = master.submit(SMALL);
+    await reported(job.id);
+    await worker.stop();
+    expect(served).toContain('ffrtmp_worker_attempts_total{outcome="completed"} 1');
+    expect(served).toContain('ffrtmp_worker_slots 1');
+    expect(served).toMatch(/ffrtmp_worker_heartbeats_total\{outcome="answered"\} [1-9]/);
+    expect(served).toContain('ffrtmp_worker_ffmpeg_speed_count 1');
   });
 
   it('transcodes an MKV below an input root to its scenario', async () => {
@@ -309,6 +323,7 @@ async function startWorker(options: Partial<WorkerOptions> = {}): Promise<Worker
     masters: [master.url],
     apiKey: '0123456789abcdef',
     slots: 1,
+    stopGraceMs: 2_000,
     outputDir: join(folder, 'out'),
     // Shared by all tests: encoders are tried once.
     workDir: join(tmpdir(), 'ffmpeg-master-worker-specs'),
@@ -378,6 +393,7 @@ function stateOf(pid: number): string {
 }
 
 function layMedia(): void {
+  media = mkdtempSync(join(tmpdir(), 'worker-media-'));
   const film = join(media, 'film.mkv');
   const clip = [
     '-f',

@@ -19,7 +19,7 @@
  *  - No master at all: ffmpeg goes on for `outageGraceMs`. Back before: the heartbeat says whether the
  *    lease stands. Not back: ffmpeg is killed and removed, the job handed back when someone answers. A
  *    finished result waits: its report may have been accepted just before, and only the masters know.
- *  - A stream over RTMP cannot be taken back, so it ends with its lease.
+ *  - A stream over RTMP cannot be taken back, so it ends with its lease, and is handed back.
  *  - This process is killed (-9): ffmpeg dies with it (launch-tools.ts); the next process settles what is
  *    left (leftover-attempts.ts).
  *  - SIGTERM (`stop`): no more claims, ffmpeg is killed, unfinished jobs are handed back as `released`.
