@@ -7,7 +7,7 @@ export const SIGNAL_TOPICS = ['lane', 'node', 'queue', 'event', 'due', 'leader']
  * | lane | lane id | jobs that began to wait there |
  * | node | node id: drained, resumed, removed | |
  * | queue | queue name: paused, resumed, limit changed | |
- * | event | job id: its event log grew | |
+ * | event | empty: the event log grew | |
  * | due | epoch milliseconds of the next due time; of several only the earliest is kept | |
  * | leader | empty: the leadership is free or taken | |
  */

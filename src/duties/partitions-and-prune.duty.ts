@@ -1,0 +1,69 @@
+import { Injectable } from '@nestjs/common';
+import { parseDuration, type Milliseconds } from '../config/durations.js';
+import { Settings } from '../config/settings.js';
+import type { Term } from '../leadership/leadership.js';
+import { Signals } from '../signals/signals.js';
+import { type Duty, whileFull } from './duty.js';
+import {
+  PARTITIONED,
+  PartitionsAndPruneRepository,
+  PRUNED_A_STATEMENT,
+} from './partitions-and-prune.repository.js';
+
+/** Days for which partitions lie ready: so long may all masters be off and still accept reports at once. */
+const DAYS_AHEAD = 7;
+
+/** A drop locks the table for everybody, if only for an instant. */
+const DROP_EVERY: Milliseconds = parseDuration('1m');
+
+const DAY = parseDuration('1d');
+
+/**
+ * Makes the partitions of the days to come, drops those past retention, notes which numbers the finished
+ * days hold, and removes what has outlived its use: idempotency keys of yesterday, masters that were not
+ * seen for a day, nodes that were offline for seven.
+ */
+@Injectable()
+export class PartitionsAndPrune implements Duty {
+  readonly name = 'partitions-and-prune';
+  #droppedAt = -Infinity;
+
+  constructor(
+    private readonly repository: PartitionsAndPruneRepository,
+    private readonly settings: Settings,
+    private readonly signals: Signals,
+  ) {}
+
+  get every(): number {
+    return this.settings.scheduler.cleanup_interval;
+  }
+
+  async run(term: Term): Promise<number> {
+    const { repository } = this;
+    let rows = await repository.makePartitions(DAYS_AHEAD);
+    rows += await whileFull(1, () => repository.closeDay(term));
+    rows += await this.#dropOldPartitions(term);
+    rows += await whileFull(PRUNED_A_STATEMENT, () => repository.pruneIdempotencyKeys(term));
+    rows += await whileFull(PRUNED_A_STATEMENT, () => repository.pruneMasters(term));
+    rows += await whileFull(PRUNED_A_STATEMENT, async () => {
+      const nodes = await repository.pruneNodes(term);
+      for (const node of nodes) this.signals.send('node', node);
+      return nodes.length;
+    });
+    return rows;
+  }
+
+  /** One a table, at most once a minute. */
+  async #dropOldPartitions(term: Term): Promise<number> {
+    if (performance.now() - this.#droppedAt < DROP_EVERY) return 0;
+    const { history, logs } = this.settings.retention;
+    const days = { job_history: history / DAY, job_events: history / DAY, job_logs: logs / DAY };
+    let dropped = 0;
+    for (const table of PARTITIONED) {
+      const day = await this.repository.dropOldestPartition(term, table, Math.ceil(days[table]));
+      if (day !== null) dropped += 1;
+    }
+    if (dropped > 0) this.#droppedAt = performance.now();
+    return dropped;
+  }
+}

@@ -1,0 +1,153 @@
+import { Injectable } from '@nestjs/common';
+import { Database } from '../database/database.js';
+import { statement } from '../database/statement.js';
+import { FENCE } from '../leadership/fence.sql.js';
+import type { Term } from '../leadership/leadership.js';
+import { FencedStatements } from './fenced-statements.repository.js';
+
+export const PARTITIONED = ['job_history', 'job_events', 'job_logs'] as const;
+export type Partitioned = (typeof PARTITIONED)[number];
+
+export const PRUNED_A_STATEMENT = 500;
+
+// Without a fence: it only adds, and masters that were all off for days need today's partition at once.
+const MakePartitions = statement('MakePartitions', 'SELECT ffmpeg_master.make_partitions($1) AS made');
+
+// The function holds the fence itself: it runs as the owner, so it must not trust its caller to.
+const DropOldestPartition = statement(
+  'DropOldestPartition',
+  `SELECT ffmpeg_master.drop_oldest_partition(
+            $1, $2, $3, (now() AT TIME ZONE 'UTC')::date - $4::integer) AS dropped`,
+);
+
+// Closed is a day in which no transaction can archive any more; none lasts 5 s, and ten minutes are plenty.
+const FindUnclosedDay = statement(
+  'FindUnclosedDay',
+  `SELECT min(p.day) AS day
+   FROM (
+     SELECT to_date(right(c.relname, 8), 'YYYYMMDD') AS day
+     FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+     WHERE i.inhparent = 'ffmpeg_master.job_history'::regclass
+   ) p
+   WHERE p.day < ((now() - interval '10 minutes') AT TIME ZONE 'UTC')::date
+     AND NOT EXISTS (SELECT FROM ffmpeg_master.history_days d WHERE d.day = p.day)`,
+);
+
+// Not prepared: planned with its day, it locks one partition instead of all. A day without jobs is closed
+// too, with a range that holds no number.
+const CloseDay = statement(
+  'CloseDay',
+  `WITH ${FENCE},
+   closed AS (
+     INSERT INTO ffmpeg_master.history_days (day, lowest, highest)
+     SELECT $3::date, coalesce(min(h.lowest), 1), coalesce(max(h.highest), 0)
+     FROM fence
+     CROSS JOIN (SELECT min(j.sequence_number) AS lowest, max(j.sequence_number) AS highest
+                 FROM ffmpeg_master.job_history j WHERE j.archived_on = $3::date) h
+     HAVING count(*) > 0
+     ON CONFLICT (day) DO NOTHING
+     RETURNING 1
+   )
+   SELECT (SELECT count(*) FROM fence)::int AS fenced, (SELECT count(*) FROM closed)::int AS rows`,
+  { prepared: false },
+);
+
+const PruneIdempotencyKeys = statement(
+  'PruneIdempotencyKeys',
+  `WITH ${FENCE},
+   old AS MATERIALIZED (
+     SELECT k.tenant_id, k.route, k.key FROM ffmpeg_master.idempotency_keys k CROSS JOIN fence
+     WHERE k.created_at < now() - interval '24 hours'
+     ORDER BY k.created_at LIMIT ${PRUNED_A_STATEMENT} FOR UPDATE OF k SKIP LOCKED
+   ),
+   pruned AS (
+     DELETE FROM ffmpeg_master.idempotency_keys k USING old o
+     WHERE k.tenant_id = o.tenant_id AND k.route = o.route AND k.key = o.key
+     RETURNING 1
+   )
+   SELECT (SELECT count(*) FROM fence)::int AS fenced, (SELECT count(*) FROM pruned)::int AS rows`,
+);
+
+const PruneMasters = statement(
+  'PruneMasters',
+  `WITH ${FENCE},
+   gone AS MATERIALIZED (
+     SELECT m.id FROM ffmpeg_master.masters m
+     LEFT JOIN ffmpeg_master.master_presence p ON p.master_id = m.id
+     CROSS JOIN fence
+     WHERE coalesce(p.seen_at, m.started_at) < now() - interval '1 day'
+     LIMIT ${PRUNED_A_STATEMENT} FOR UPDATE OF m SKIP LOCKED
+   ),
+   absent AS (DELETE FROM ffmpeg_master.master_presence p USING gone g WHERE p.master_id = g.id),
+   pruned AS (DELETE FROM ffmpeg_master.masters m USING gone g WHERE m.id = g.id RETURNING 1)
+   SELECT (SELECT count(*) FROM fence)::int AS fenced, (SELECT count(*) FROM pruned)::int AS rows`,
+);
+
+// A node that comes back later is told that it is unknown, and registers.
+const PruneNodes = statement(
+  'PruneNodes',
+  `WITH ${FENCE},
+   gone AS MATERIALIZED (
+     SELECT n.id FROM ffmpeg_master.nodes n
+     JOIN ffmpeg_master.node_presence p ON p.node_id = n.id
+     CROSS JOIN fence
+     WHERE n.status = 'offline' AND p.seen_at < now() - interval '7 days'
+       AND NOT EXISTS (SELECT FROM ffmpeg_master.leases l WHERE l.node_id = n.id)
+     LIMIT ${PRUNED_A_STATEMENT} FOR UPDATE OF n SKIP LOCKED
+   ),
+   absent AS (DELETE FROM ffmpeg_master.node_presence p USING gone g WHERE p.node_id = g.id),
+   uncounted AS (DELETE FROM ffmpeg_master.node_counters c USING gone g WHERE c.node_id = g.id),
+   pruned AS (DELETE FROM ffmpeg_master.nodes n USING gone g WHERE n.id = g.id RETURNING n.id)
+   SELECT (SELECT count(*) FROM fence)::int AS fenced, (SELECT count(*) FROM pruned)::int AS rows,
+          (SELECT coalesce(array_agg(p.id), '{}') FROM pruned p) AS nodes`,
+);
+
+interface Pruned {
+  readonly fenced: number;
+  readonly rows: number;
+}
+
+@Injectable()
+export class PartitionsAndPruneRepository {
+  constructor(
+    private readonly database: Database,
+    private readonly statements: FencedStatements,
+  ) {}
+
+  /** Makes what is missing from today to `ahead` days ahead; answers how many. */
+  async makePartitions(ahead: number): Promise<number> {
+    const [row] = await this.database.query<{ made: number }>(MakePartitions, [ahead]);
+    return row?.made ?? 0;
+  }
+
+  /** Answers the day dropped, 'YYYY-MM-DD'; null where nothing is older or somebody reads the table. */
+  async dropOldestPartition(
+    { epoch, master_id }: Term,
+    table: Partitioned,
+    days: number,
+  ): Promise<string | null> {
+    const values = [epoch, master_id, table, days];
+    const [row] = await this.database.query<{ dropped: string | null }>(DropOldestPartition, values);
+    return row?.dropped ?? null;
+  }
+
+  /** Notes the lowest and highest number of the oldest finished day that lacks it; answers how many days. */
+  async closeDay(term: Term): Promise<number> {
+    const [found] = await this.database.query<{ day: string | null }>(FindUnclosedDay);
+    if (found?.day == null) return 0;
+    return (await this.statements.run<Pruned>(term, CloseDay, [found.day])).rows;
+  }
+
+  async pruneIdempotencyKeys(term: Term): Promise<number> {
+    return (await this.statements.run<Pruned>(term, PruneIdempotencyKeys)).rows;
+  }
+
+  async pruneMasters(term: Term): Promise<number> {
+    return (await this.statements.run<Pruned>(term, PruneMasters)).rows;
+  }
+
+  /** Answers the ids of the nodes removed. */
+  async pruneNodes(term: Term): Promise<readonly string[]> {
+    return (await this.statements.run<Pruned & { nodes: readonly string[] }>(term, PruneNodes)).nodes;
+  }
+}

@@ -1,0 +1,36 @@
+import { Injectable } from '@nestjs/common';
+import { Settings } from '../config/settings.js';
+import type { Term } from '../leadership/leadership.js';
+import { Signals } from '../signals/signals.js';
+import { type Duty, whileFull } from './duty.js';
+import { LEASES_A_STATEMENT, RequeueExpiredLeasesRepository } from './requeue-expired-leases.repository.js';
+import { signalLanes } from './waiting-again.sql.js';
+
+/**
+ * Jobs of workers that fell silent wait again at their old place, without backoff: the job is not to blame.
+ * The attempt counts all the same, so that a job which kills every worker fails for good in the end.
+ */
+@Injectable()
+export class RequeueExpiredLeases implements Duty {
+  readonly name = 'requeue-expired-leases';
+
+  constructor(
+    private readonly repository: RequeueExpiredLeasesRepository,
+    private readonly settings: Settings,
+    private readonly signals: Signals,
+  ) {}
+
+  get every(): number {
+    return this.settings.workers.recovery_check_interval;
+  }
+
+  run(term: Term): Promise<number> {
+    return whileFull(LEASES_A_STATEMENT, async () => {
+      const done = await this.repository.requeue(term, this.settings.workers.lease_duration);
+      signalLanes(this.signals, done.lanes);
+      for (const queue of done.queues) this.signals.send('queue', queue);
+      if (done.jobs > 0) this.signals.send('event');
+      return done.rows;
+    });
+  }
+}

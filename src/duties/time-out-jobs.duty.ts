@@ -1,0 +1,34 @@
+import { Injectable } from '@nestjs/common';
+import { Settings } from '../config/settings.js';
+import { backoffTable } from '../jobs/backoff.js';
+import type { Term } from '../leadership/leadership.js';
+import { Signals } from '../signals/signals.js';
+import { type Duty, whileFull } from './duty.js';
+import { TIMEOUTS_A_STATEMENT, TimeOutJobsRepository } from './time-out-jobs.repository.js';
+
+/** Ends attempts whose worker renews the lease but does not begin, does not end or does not get on. */
+@Injectable()
+export class TimeOutJobs implements Duty {
+  readonly name = 'time-out-jobs';
+
+  constructor(
+    private readonly repository: TimeOutJobsRepository,
+    private readonly settings: Settings,
+    private readonly signals: Signals,
+  ) {}
+
+  get every(): number {
+    return this.settings.scheduler.scheduling_interval;
+  }
+
+  run(term: Term): Promise<number> {
+    const { retry, timeouts, workers } = this.settings;
+    const backoff = backoffTable(retry);
+    return whileFull(TIMEOUTS_A_STATEMENT, async () => {
+      const done = await this.repository.timeOut(term, timeouts, workers.lease_duration, backoff);
+      if (done.due_at !== null) this.signals.send('due', String(done.due_at.getTime()));
+      if (done.rows > 0) this.signals.send('event');
+      return done.rows;
+    });
+  }
+}
