@@ -15,25 +15,37 @@ const port = 29_000;
 
 describe('the embedded PostgreSQL', () => {
   let compiled: string;
+  /** A server that was made once, for the tests that are not about the making: that takes a second. */
+  let made: string;
   let home: string;
   let binaries: string;
 
   beforeAll(async () => {
     compiled = await compile();
+    made = await passableFolder();
+    await startEmbeddedPostgres({ directory: made, binaries: await postgresBinaries(major), port });
+    await stopEmbeddedPostgres(made);
   });
 
-  afterAll(() => rm(compiled, { recursive: true, force: true }));
+  afterAll(async () => {
+    await rm(compiled, { recursive: true, force: true });
+    await rm(made, { recursive: true, force: true });
+  });
 
   beforeEach(async () => {
     binaries = await postgresBinaries(major);
-    home = await mkdtemp(join(tmpdir(), 'embedded-'));
-    await chmod(home, 0o711);
+    home = await passableFolder();
   });
 
   afterEach(async () => {
     await stopEmbeddedPostgres(home);
-    await rm(home, { recursive: true, force: true });
+    if (home !== made) await rm(home, { recursive: true, force: true });
   });
+
+  async function useMade(): Promise<void> {
+    await rm(home, { recursive: true });
+    home = made;
+  }
 
   const start = (more: object = {}) => startEmbeddedPostgres({ directory: home, binaries, port, ...more });
 
@@ -53,6 +65,7 @@ describe('the embedded PostgreSQL', () => {
   });
 
   it('listens on loopback alone and keeps its passwords from others', async () => {
+    await useMade();
     const server = await start();
     expect(await ask(server.adminDsn, 'SHOW listen_addresses')).toBe('127.0.0.1');
     expect(await ask(server.adminDsn, 'SHOW unix_socket_directories')).toBe('');
@@ -64,6 +77,7 @@ describe('the embedded PostgreSQL', () => {
   });
 
   it('is attached to by the next start, on the same port, even after the first starter was killed', async () => {
+    await useMade();
     const starter = startInProcess(compiled, home, binaries);
     const first = await starter.started;
     process.kill(starter.pid, 'SIGKILL');
@@ -86,6 +100,7 @@ describe('the embedded PostgreSQL', () => {
   });
 
   it('recovers after the server was killed, with what was committed', async () => {
+    await useMade();
     const first = await start();
     await ask(first.dsn, 'CREATE TABLE kept AS SELECT 42 AS answer');
     process.kill(first.pid, 'SIGKILL');
@@ -95,7 +110,7 @@ describe('the embedded PostgreSQL', () => {
   });
 
   it('is not fooled by the pid file of a dead server whose number another program has now', async () => {
-    await (await start()).stop();
+    await useMade();
     const file = join(home, 'postgresql/data/postmaster.pid');
     await writeFile(
       file,
@@ -106,6 +121,7 @@ describe('the embedded PostgreSQL', () => {
   });
 
   it('goes to another port when a stranger holds its own', async () => {
+    await useMade();
     const first = await start();
     await first.stop();
     const stranger = createServer().listen(first.port, '127.0.0.1');
@@ -124,13 +140,14 @@ describe('the embedded PostgreSQL', () => {
   });
 
   it('says why a server does not start', async () => {
-    await (await start()).stop();
+    await useMade();
     await expect(start({ settings: { shared_buffers: 'much' } })).rejects.toThrow(
       /did not start.*shared_buffers/,
     );
   });
 
   it('makes the library links that npm did not make, and copies programs out of a private folder', async () => {
+    await useMade();
     const wall = await mkdtemp(join(tmpdir(), 'private-'));
     try {
       const links = await bareCopy(binaries, join(wall, 'package'));
@@ -168,6 +185,12 @@ describe('the embedded PostgreSQL', () => {
     await starter.ended;
   });
 });
+
+async function passableFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'embedded-'));
+  await chmod(folder, 0o711);
+  return folder;
+}
 
 async function ask(dsn: string, sql: string): Promise<unknown> {
   const client = new pg.Client({ connectionString: dsn });
