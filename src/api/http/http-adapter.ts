@@ -1,8 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify';
 import type { ApiSettings } from '../../config/settings.js';
 import { invalid } from '../../protocol/problem.js';
+import type { Certificate } from '../tls/certificate.js';
+import { tlsServerFactory } from '../tls/tls-server.js';
 import { readJsonBodies } from './json-body.js';
 import { problemOf } from './problem-of.js';
 import { requestIdOf } from './request-id.js';
@@ -17,8 +18,13 @@ export const BODY_LIMIT = MIB;
 const LARGE_BODY_LIMIT = 16 * MIB;
 const LARGE_BODIES = /\/jobs\/batch$|\/nodes\/:[^/]+\/report$/;
 
-/** Fastify, set up as this API wants it, with nothing registered yet. */
-export function createHttpAdapter(api: ApiSettings): FastifyAdapter {
+/** Fastify, set up as this API wants it, with nothing registered yet; over TLS where it has a certificate. */
+export function createHttpAdapter(api: ApiSettings, certificate?: Certificate): FastifyAdapter {
+  if (api.tls_enabled && certificate === undefined) {
+    throw new Error(
+      'api.tls_enabled is true, but no certificate was loaded; this is a fault of the program.',
+    );
+  }
   const options = {
     bodyLimit: BODY_LIMIT,
     trustProxy: api.trusted_proxies.length > 0 ? api.trusted_proxies : false,
@@ -31,7 +37,7 @@ export function createHttpAdapter(api: ApiSettings): FastifyAdapter {
     // Requests on open connections are served to the end while the master drains.
     return503OnClosing: false,
     skipMiddie: true,
-    ...(api.tls_enabled ? { https: tlsOf(api) } : {}),
+    ...(certificate && { serverFactory: tlsServerFactory(certificate) }),
   };
   // The adapter's types know a TLS server and a plain one, but not one of either kind.
   const adapter = new FastifyAdapter(options as FastifyServerOptions);
@@ -41,16 +47,4 @@ export function createHttpAdapter(api: ApiSettings): FastifyAdapter {
     if (LARGE_BODIES.test(route.url)) route.bodyLimit = LARGE_BODY_LIMIT;
   });
   return adapter;
-}
-
-function tlsOf({ tls_cert_path, tls_key_path, client_ca_path }: ApiSettings) {
-  if (tls_cert_path === undefined || tls_key_path === undefined) {
-    throw new Error('api.tls_enabled is true: set api.tls_cert_path and api.tls_key_path to the PEM files.');
-  }
-  return {
-    minVersion: 'TLSv1.2',
-    cert: readFileSync(tls_cert_path),
-    key: readFileSync(tls_key_path),
-    ...(client_ca_path ? { ca: readFileSync(client_ca_path), requestCert: true } : {}),
-  };
 }

@@ -14,6 +14,7 @@ import type { Logger } from 'pino';
 import type { ApiSettings } from '../../config/settings.js';
 import type { Metrics } from '../../metrics/metrics.js';
 import type { Draining } from '../../signals/draining.js';
+import type { Certificate } from '../tls/certificate.js';
 import { AllowedMethods } from './allowed-methods.js';
 import { countOpenRequests } from './graceful-close.js';
 import { createHttpAdapter } from './http-adapter.js';
@@ -24,6 +25,8 @@ import { RequestValidation } from './validation.pipe.js';
 
 export interface PipelineParts {
   readonly logger: Logger;
+  /** Of `loadCertificate`; absent where `api.tls_enabled` is false. */
+  readonly certificate?: Certificate;
   /** From the application once its modules stand. */
   readonly metrics: (app: INestApplication) => Metrics;
   readonly draining: (app: INestApplication) => Draining;
@@ -33,9 +36,9 @@ export interface PipelineParts {
 export async function createPipeline(
   module: Type | DynamicModule,
   api: ApiSettings,
-  { logger, metrics, draining }: PipelineParts,
+  { logger, certificate, metrics, draining }: PipelineParts,
 ): Promise<NestFastifyApplication> {
-  const adapter = createHttpAdapter(api);
+  const adapter = createHttpAdapter(api, certificate);
   const allowed = new AllowedMethods(adapter.getInstance());
   const app = await NestFactory.create<NestFastifyApplication>(module, adapter, {
     logger: new QuietNestLogger(logger),

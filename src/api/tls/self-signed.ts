@@ -123,8 +123,10 @@ async function makePair(): Promise<{ chain: string; key: string }> {
 
 function names(): JsonGeneralName[] {
   const dns = new Set(['localhost', hostname().toLowerCase()]);
+  // A machine may be called anything; a name that is none of DNS could not be asked for anyway.
+  const usable = [...dns].filter((name) => /^[a-z0-9._-]{1,253}$/.test(name));
   return [
-    ...[...dns].map((value) => ({ type: 'dns' as const, value })),
+    ...usable.map((value) => ({ type: 'dns' as const, value })),
     { type: 'ip', value: '127.0.0.1' },
     { type: 'ip', value: '::1' },
   ];

@@ -46,7 +46,7 @@ export class TlsServer extends Server {
     );
     this.#sniffer = new ProtocolSniffer(limits);
     this.#decrypt = this.listeners('connection') as ((socket: Socket) => void)[];
-    this.removeAllListeners('connection').on('connection', (socket) => this.#accept(socket));
+    this.removeAllListeners('connection').on('connection', (socket) => this.#accept(socket as Socket));
   }
 
   /** Those too that have not said a byte or finished their handshake, which Node would wait for. */
