@@ -39,7 +39,7 @@ export class NodeRegistration {
   @IsInt() @Min(0) ram_total_bytes: number;
   @IsArray() @ArrayMaxSize(64) @ValidateNested({ each: true }) @Type(() => Gpu) gpus: Gpu[];
   /** ffmpeg encoders that were seen to work on this machine. */
-  @IsArray() @ArrayMaxSize(512) @Matches(/^[a-z0-9_]{1,40}$/, { each: true }) encoders: string[];
+  @IsArray() @ArrayMaxSize(512) @Matches(/^[a-z0-9_-]{1,40}$/, { each: true }) encoders: string[];
   @IsArray() @ArrayMaxSize(8) @IsIn(ENGINES, { each: true }) engines: Engine[];
   @IsString() @MaxLength(128) ffmpeg_version: string;
   @IsObject() @IsLabels() labels: Record<string, string>;

@@ -24,7 +24,7 @@ export class Requirements {
   @IsArray()
   @ArrayMaxSize(16)
   @ArrayUnique()
-  @Matches(/^[a-z0-9_]{1,40}$/, { each: true })
+  @Matches(/^[a-z0-9_-]{1,40}$/, { each: true })
   encoders?: string[];
   /** Labels the node must carry with exactly these values. */
   @IsOptional() @IsObject() @IsLabels() labels?: Record<string, string>;
