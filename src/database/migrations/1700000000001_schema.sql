@@ -323,7 +323,7 @@ CREATE FUNCTION ffmpeg_master.drop_oldest_partition(
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ffmpeg_master, pg_temp SET lock_timeout = '50ms' AS $$
 DECLARE
   oldest text;
-  day date;
+  oldest_day date;
 BEGIN
   PERFORM 1 FROM ffmpeg_master.leadership WHERE epoch = fence_epoch AND master_id = fence_master FOR SHARE;
   IF NOT FOUND THEN
@@ -339,8 +339,8 @@ BEGIN
   IF oldest IS NULL THEN
     RETURN NULL;
   END IF;
-  day := to_date(right(oldest, 8), 'YYYYMMDD');
-  IF day >= before THEN
+  oldest_day := to_date(right(oldest, 8), 'YYYYMMDD');
+  IF oldest_day >= before THEN
     RETURN NULL;
   END IF;
   IF EXISTS (
@@ -355,9 +355,9 @@ BEGIN
   EXECUTE format('ALTER TABLE ffmpeg_master.%I DETACH PARTITION ffmpeg_master.%I', parent, oldest);
   EXECUTE format('DROP TABLE ffmpeg_master.%I', oldest);
   IF parent = 'job_history' THEN
-    DELETE FROM ffmpeg_master.history_days h WHERE h.day = drop_oldest_partition.day;
+    DELETE FROM ffmpeg_master.history_days h WHERE h.day = oldest_day;
   END IF;
-  RETURN day;
+  RETURN oldest_day;
 EXCEPTION WHEN lock_not_available THEN
   RETURN NULL;
 END $$;
