@@ -74,7 +74,7 @@ describe('the stream of all events', () => {
 
   it('loses and repeats nothing under random interleaving, watched through two masters', async () => {
     const seed = Date.now() % 1_000_000;
-    console.log(`seed ${seed}`);
+    process.stdout.write(`seed ${seed}\n`);
     const random = generator(seed);
     const masters = [master(), master()] as const;
     const watcher = await live(masters[0]);

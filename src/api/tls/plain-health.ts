@@ -7,7 +7,7 @@ import type { TLSSocket } from 'node:tls';
  */
 export function onlyHealthInPlain(answer: RequestListener): RequestListener {
   return (request, response) => {
-    if ((request.socket as Partial<TLSSocket>).encrypted === true || isHealth(request)) {
+    if ((request.socket as Partial<TLSSocket>).encrypted === true) {
       answer(request, response);
       return;
     }

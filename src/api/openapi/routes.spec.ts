@@ -1,0 +1,111 @@
+/** Walks all routes of a master: guarded, described, and in a valid document. */
+import type { DynamicModule, Type } from '@nestjs/common';
+import { Validator } from '@seriousme/openapi-schema-validator';
+import { describe, expect, it } from 'vitest';
+import { PERMISSIONS } from '../../access/permissions.js';
+import { MasterModule } from '../master.module.js';
+import { ANSWER_SCHEMAS } from './answer-schemas.js';
+import { openApiDocument } from './openapi-document.js';
+import { OPERATIONS } from './operations.js';
+import { routesOf } from './route-table.js';
+
+const controllers = controllersOf(MasterModule);
+const routes = routesOf(controllers);
+const nameOf = ({ method, path }: { method: string; path: string }) => `${method} ${path}`;
+
+describe('the routes of a master', () => {
+  it('are found: those of interface.md are there', () => {
+    const names = routes.map(nameOf);
+    for (const name of [
+      'POST /api/v1/jobs',
+      'POST /api/v1/nodes/{id}/claim',
+      'GET /api/v1/events',
+      'GET /health',
+    ]) {
+      expect(names).toContain(name);
+    }
+    expect(new Set(names).size).toBe(names.length);
+  });
+
+  it('all name a permission, but for the probes and the page to read', () => {
+    const open = routes.filter((route) => route.public).map(nameOf);
+    expect(open.sort()).toEqual([
+      'GET /docs',
+      'GET /docs/{file}',
+      'GET /health',
+      'GET /health/leader',
+      'GET /health/live',
+      'GET /health/ready',
+    ]);
+    for (const route of routes.filter((route) => !route.public)) {
+      expect(PERMISSIONS, nameOf(route)).toContain(route.permission);
+    }
+  });
+
+  it('are each described, and no other', () => {
+    expect(Object.keys(OPERATIONS).sort()).toEqual(routes.map(nameOf).sort());
+  });
+});
+
+describe('the OpenAPI document', () => {
+  const document = openApiDocument(controllers, '1.2.3') as any;
+
+  it('is valid OpenAPI 3.1', async () => {
+    const result = await new Validator().validate(structuredClone(document));
+    expect(result.errors ?? []).toEqual([]);
+    expect(result.valid).toBe(true);
+    expect(document.openapi).toBe('3.1.0');
+  });
+
+  it('has no reference that leads nowhere', () => {
+    const text = JSON.stringify(document);
+    const names = [...text.matchAll(/"#\/components\/schemas\/([^"]+)"/g)].map(([, name]) => name ?? '');
+    expect(names.length).toBeGreaterThan(50);
+    for (const name of names) expect(Object.keys(document.components.schemas)).toContain(name);
+  });
+
+  it('takes what is sent from the classes that check it', () => {
+    const { SubmitJob, SubmitBatch, NodeRegistration } = document.components.schemas;
+    expect(SubmitJob.required).toEqual(['scenario']);
+    expect(SubmitJob.properties.priority.enum).toEqual(['high', 'medium', 'low']);
+    expect(SubmitJob.properties.parameters).toEqual({ $ref: '#/components/schemas/JobParameters' });
+    expect(SubmitBatch.properties.jobs).toMatchObject({ minItems: 1, maxItems: 1000 });
+    expect(NodeRegistration.properties.slots).toMatchObject({ minimum: 1, maximum: 1024 });
+    expect(NodeRegistration.additionalProperties).toBe(false);
+  });
+
+  it('shows filters as parameters and what settings are not its business', () => {
+    const names = document.paths['/api/v1/jobs'].get.parameters.map(({ name }: { name: string }) => name);
+    expect(names).toEqual(expect.arrayContaining(['status', 'queue', 'limit', 'cursor']));
+    expect(Object.keys(document.components.schemas)).not.toContain('DatabaseSettings');
+    expect(document.paths['/api/v1/jobs'].post.security).toBeUndefined();
+    expect(document.paths['/health'].get.security).toEqual([]);
+  });
+
+  it('uses every answer schema', () => {
+    const text = JSON.stringify(document);
+    for (const name of Object.keys(ANSWER_SCHEMAS)) expect(text).toContain(`"#/components/schemas/${name}"`);
+  });
+});
+
+/** Of a module and all that it imports, without starting anything. */
+function controllersOf(root: Type | DynamicModule): Type[] {
+  const seen = new Set<unknown>();
+  const found = new Set<Type>();
+  const walk = (module: Type | DynamicModule) => {
+    const type = 'module' in module ? module.module : module;
+    const dynamic = 'module' in module ? module : undefined;
+    for (const controller of [
+      ...(Reflect.getMetadata('controllers', type) ?? []),
+      ...(dynamic?.controllers ?? []),
+    ]) {
+      found.add(controller);
+    }
+    for (const imported of dynamic?.imports ?? []) walk(imported as Type);
+    if (seen.has(type)) return;
+    seen.add(type);
+    for (const imported of Reflect.getMetadata('imports', type) ?? []) walk(imported);
+  };
+  walk(root);
+  return [...found];
+}
