@@ -1,4 +1,4 @@
-import { Module } from '@nestjs/common';
+import { Global, Module } from '@nestjs/common';
 import { Settings } from '../config/settings.js';
 import { Database } from '../database/database.js';
 import { ServerLocator } from '../database/server-locator.js';
@@ -10,6 +10,8 @@ import { Signals } from './signals.js';
 import { SignalMetrics } from './signals.metrics.js';
 import { SignalsRepository } from './signals.repository.js';
 
+/** Global: every feature tells of news, and asks whether this master is on its way out. */
+@Global()
 @Module({
   providers: [
     Draining,
