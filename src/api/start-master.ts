@@ -13,6 +13,7 @@ import { Draining } from '../signals/draining.js';
 import { closeGracefully } from './http/graceful-close.js';
 import { createPipeline } from './http/http-pipeline.js';
 import { MasterModule } from './master.module.js';
+import { loadCertificate } from './tls/certificate.js';
 
 export interface RunningMaster {
   /** Where its API answers, e.g. `http://127.0.0.1:8080`. */
@@ -36,6 +37,7 @@ export async function startMaster(settings: Settings, logger?: Logger): Promise<
   const log = logger ?? createLogger(settings.logging);
   const app = await createPipeline(MasterModule.with(settings, log), settings.api, {
     logger: log,
+    certificate: await loadCertificate(settings, log.child({ component: 'tls' })),
     metrics: (app) => app.get(Metrics),
     draining: (app) => app.get(Draining),
   });

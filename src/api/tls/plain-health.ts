@@ -7,7 +7,7 @@ import type { TLSSocket } from 'node:tls';
  */
 export function onlyHealthInPlain(answer: RequestListener): RequestListener {
   return (request, response) => {
-    if ((request.socket as Partial<TLSSocket>).encrypted === true) {
+    if ((request.socket as Partial<TLSSocket>).encrypted === true || isHealth(request)) {
       answer(request, response);
       return;
     }

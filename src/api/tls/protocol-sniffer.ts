@@ -34,7 +34,7 @@ export class ProtocolSniffer {
     const forget = () => {
       clearTimeout(timer);
       this.#silent.delete(socket);
-      socket.off('readable', look).off('end', drop).off('close', forget);
+      socket.off('readable', look).off('close', forget);
     };
     const look = () => {
       const first = socket.read(1) as Buffer | null;
@@ -45,7 +45,7 @@ export class ProtocolSniffer {
     };
     // Stays on: a reset may come at any time, and an error that nobody hears ends the process.
     socket.on('error', drop);
-    socket.on('readable', look).on('end', drop).on('close', forget);
+    socket.on('readable', look).on('close', forget);
   }
 
   dropSilent(): void {
