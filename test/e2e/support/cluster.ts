@@ -1,0 +1,144 @@
+/** A cluster of real processes for one test file: a PostgreSQL of its own, masters and workers. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { startTestPostgres, type TestPostgres } from '../../support/test-postgres.js';
+import { eventually } from '../../support/eventually.js';
+import { call, type Answer } from './api.js';
+import { freePort } from './free-port.js';
+import { Program, run } from './program.js';
+
+export const KEY = 'end-to-end-test-key';
+
+export interface MasterProcess {
+  readonly program: Program;
+  readonly url: string;
+  readonly metricsUrl: string;
+}
+
+export interface ClusterOptions {
+  readonly masters: number;
+  /** Further environment of every master, e.g. `{ WORKERS_LEASE_DURATION: '3s' }`. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export class Cluster {
+  readonly masters: MasterProcess[] = [];
+  readonly workers: Program[] = [];
+  /** All masters' output, those of the dead ones too. */
+  private readonly programs: Program[] = [];
+
+  private constructor(
+    readonly postgres: TestPostgres,
+    readonly directory: string,
+    private readonly env: Readonly<Record<string, string>>,
+    readonly pool: pg.Pool,
+  ) {
+    pool.on('error', () => undefined);
+  }
+
+  static async start({ masters, env = {} }: ClusterOptions): Promise<Cluster> {
+    const postgres = await startTestPostgres();
+    const directory = await mkdtemp(join(tmpdir(), 'ffmpeg-master-e2e-'));
+    const pool = new pg.Pool({ connectionString: postgres.dsn, max: 5 });
+    const cluster = new Cluster(postgres, directory, env, pool);
+    await Promise.all(Array.from({ length: masters }, () => cluster.addMaster()));
+    return cluster;
+  }
+
+  /** Starts a master and waits until it is ready. */
+  async addMaster(env: Readonly<Record<string, string>> = {}): Promise<MasterProcess> {
+    const [port, metrics] = [await freePort(), await freePort()];
+    const program = new Program(['serve'], {
+      DATABASE_DSN: this.postgres.dsn,
+      API_HOST: '127.0.0.1',
+      API_PORT: String(port),
+      METRICS_PORT: String(metrics),
+      MASTER_API_KEY: KEY,
+      ...this.env,
+      ...env,
+    });
+    this.programs.push(program);
+    const master = { program, url: `http://127.0.0.1:${port}`, metricsUrl: `http://127.0.0.1:${metrics}` };
+    await eventually(
+      async () => {
+        if (!program.running) throw new Error(`the master ended:\n${program.output}`);
+        const { status } = await call(`${master.url}/health/ready`);
+        if (status !== 200) throw new Error(`the master is not ready:\n${program.output}`);
+      },
+      { within: 30_000 },
+    );
+    this.masters.push(master);
+    return master;
+  }
+
+  /** Starts a real worker; its outputs lie in `directory/output`. */
+  async addWorker(
+    name: string,
+    options: readonly string[] = [],
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<Program> {
+    const urls = this.masters.map((master) => master.url).join(',');
+    const worker = new Program(
+      [
+        'worker',
+        ...['--master', urls],
+        ...['--name', name],
+        ...['--output-dir', join(this.directory, 'output')],
+        ...['--metrics-port', String(await freePort())],
+        ...options,
+      ],
+      { MASTER_API_KEY: KEY, WORKER_WORK_DIR: join(this.directory, `work-${name}`), ...env },
+    );
+    this.workers.push(worker);
+    return worker;
+  }
+
+  /** Calls the API of one master, the first that runs unless told otherwise. */
+  api<Body = unknown>(path: string, body?: unknown, master = this.anyMaster()): Promise<Answer<Body>> {
+    return call<Body>(`${master.url}/api/v1${path}`, { key: KEY, body });
+  }
+
+  anyMaster(): MasterProcess {
+    const master = this.masters.find(({ program }) => program.running);
+    if (!master) throw new Error('no master runs');
+    return master;
+  }
+
+  /** The master that leads now. */
+  leader(within = 10_000): Promise<MasterProcess> {
+    return eventually(
+      async () => {
+        for (const master of this.masters.filter(({ program }) => program.running)) {
+          const answer = await call(`${master.url}/health/leader`).catch(() => undefined);
+          if (answer?.status === 200) return master;
+        }
+        throw new Error('no master leads');
+      },
+      { within, every: 5 },
+    );
+  }
+
+  async query<Row extends pg.QueryResultRow>(sql: string, values: unknown[] = []): Promise<Row[]> {
+    return (await this.pool.query<Row>(sql, values)).rows;
+  }
+
+  /** Runs `ffmpeg-master verify` on the cluster's database. */
+  verify(): Promise<{ status: number | null; output: string }> {
+    return run(['verify'], { DATABASE_DSN: this.postgres.dsn, MASTER_API_KEY: KEY });
+  }
+
+  /** What all masters and workers have printed so far. */
+  get logs(): string {
+    return [...this.programs, ...this.workers].map((program) => program.output).join('\n');
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.workers.map((worker) => worker.stop()));
+    await Promise.all(this.programs.map((program) => program.stop()));
+    await this.pool.end();
+    await this.postgres.stop();
+    await rm(this.directory, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,63 @@
+import { readFile, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { eventually } from '../support/eventually.js';
+import { Cluster } from './support/cluster.js';
+import { SimulatedWorker } from './support/simulated-worker.js';
+
+const JOBS = 10_000;
+const WORKERS = 200;
+
+let cluster: Cluster;
+
+beforeAll(async () => {
+  cluster = await Cluster.start({ masters: 3 });
+});
+
+afterAll(() => cluster.stop());
+
+it('10,000 jobs through 3 masters and 200 workers over HTTP: in under a minute, none lost, none doubled', async () => {
+  const urls = cluster.masters.map((master) => master.url);
+  const workers = Array.from(
+    { length: WORKERS },
+    (_, k) => new SimulatedWorker({ urls, slots: 1, name: `sim-${k}` }),
+  );
+  await Promise.all(workers.map((worker) => worker.register()));
+
+  const started = performance.now();
+  const working = workers.map((worker) => worker.work());
+  await Promise.all(
+    Array.from({ length: 20 }, async (_, k) => {
+      const jobs = Array.from({ length: JOBS / 20 }, (_, n) => ({ scenario: `batch ${k} job ${n}` }));
+      const { status } = await cluster.api('/jobs/batch', { jobs }, cluster.masters[k % 3]);
+      expect(status).toBe(201);
+    }),
+  );
+  const done = () =>
+    cluster.query<{ n: number }>(
+      `SELECT count(*)::int AS n FROM ffmpeg_master.job_history WHERE status = 'completed'`,
+    );
+  await eventually(async () => expect((await done())[0]?.n).toBe(JOBS), { within: 60_000, every: 200 });
+  const seconds = (performance.now() - started) / 1000;
+  console.info(`${JOBS} jobs in ${seconds.toFixed(1)} s`);
+  for (const worker of workers) worker.stop();
+  await Promise.all(working);
+
+  expect(seconds).toBeLessThan(60);
+  const given = workers.flatMap((worker) => worker.given);
+  expect(given).toHaveLength(JOBS);
+  expect(new Set(given.map((one) => one.split(' ')[0])).size).toBe(JOBS);
+  expect(workers.reduce((sum, worker) => sum + (worker.outcomes.get('accepted') ?? 0), 0)).toBe(JOBS);
+  const attempts = await cluster.query('SELECT 1 FROM ffmpeg_master.job_history WHERE attempt <> 1');
+  expect(attempts).toEqual([]);
+  expect(cluster.logs).not.toContain('40P01');
+  expect(await serverLog()).not.toContain('deadlock detected');
+  expect(await cluster.verify()).toMatchObject({ status: 0 });
+}, 180_000);
+
+async function serverLog(): Promise<string> {
+  const directory = join(cluster.postgres.directory, 'postgresql');
+  const files = (await readdir(directory, { recursive: true })).filter((name) => name.endsWith('.log'));
+  expect(files).not.toEqual([]);
+  return (await Promise.all(files.map((name) => readFile(join(directory, name), 'utf8')))).join('\n');
+}
