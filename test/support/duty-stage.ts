@@ -163,7 +163,7 @@ export function useDutyStage(): DutyStage {
       return signals;
     },
     term,
-    sql: sql as DutyStage['sql'],
+    sql: sql,
     insertJob,
     insertAttempt,
     insertNode,
