@@ -10,11 +10,20 @@ process.exitCode = await runCommandLine(
     },
     serve: { summary: 'one master', load: () => import('./commands/serve.js') },
     worker: { summary: 'the ffmpeg worker', load: () => import('./commands/worker.js') },
-    migrate: { summary: 'bring the schema of the database up to date', load: () => import('./commands/migrate.js') },
+    migrate: {
+      summary: 'bring the schema of the database up to date',
+      load: () => import('./commands/migrate.js'),
+    },
     jobs: { summary: 'submit, list, watch and change jobs', load: () => import('./commands/jobs.js') },
     nodes: { summary: 'list, drain and remove worker machines', load: () => import('./commands/nodes.js') },
-    doctor: { summary: 'check everything a master needs, with the mend', load: () => import('./commands/doctor.js') },
-    verify: { summary: 'check the invariants on the live database', load: () => import('./commands/verify.js') },
+    doctor: {
+      summary: 'check everything a master needs, with the mend',
+      load: () => import('./commands/doctor.js'),
+    },
+    verify: {
+      summary: 'check the invariants on the live database',
+      load: () => import('./commands/verify.js'),
+    },
   },
   process.argv.slice(2),
 );

@@ -1,4 +1,4 @@
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { type Command, CommanderError, InvalidArgumentError } from 'commander';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ConfigurationError } from '../config/configuration-error.js';
 import { type CommandEntry, runCommandLine } from './command-line.js';
@@ -77,4 +77,16 @@ describe('the command line', () => {
       expect(errors).toMatch(/^ffmpeg-master: .+\n/);
     },
   );
+});
+
+describe('commands of the client', () => {
+  it('start without the validator, the settings and Nest, which take half a second to load', async () => {
+    const heavy = ['class-validator', 'class-transformer', '@nestjs/core', 'pg', 'pino'];
+    for (const name of heavy)
+      vi.doMock(name, () => {
+        throw new Error(`${name} was loaded`);
+      });
+    for (const load of [() => import('./jobs.js'), () => import('./nodes.js')])
+      await expect(load()).resolves.toBeDefined();
+  });
 });

@@ -39,6 +39,6 @@ export async function withServer<T>({ database }: Settings, work: (dsn: string) 
   try {
     return await work(server.dsn);
   } finally {
-    await server.leave();
+    await server.leaveAsFound();
   }
 }

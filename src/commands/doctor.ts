@@ -56,7 +56,11 @@ async function* checkEmbedded(settings: Settings): AsyncGenerator<Check> {
   try {
     server = await joinEmbeddedServer(database.data_dir);
   } catch (error) {
-    yield fail('embedded PostgreSQL', sentence(error), 'mend what the sentence names, or give a server by database.dsn');
+    yield fail(
+      'embedded PostgreSQL',
+      sentence(error),
+      'mend what the sentence names, or give a server by database.dsn',
+    );
     return;
   }
   try {
@@ -65,7 +69,7 @@ async function* checkEmbedded(settings: Settings): AsyncGenerator<Check> {
     Object.assign(database, { dsn: server.dsn, direct_dsn: server.dsn, migrate_dsn: server.dsn });
     yield* checkDatabase(settings);
   } finally {
-    await server.leave();
+    await server.leaveAsFound();
   }
 }
 

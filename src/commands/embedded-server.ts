@@ -10,6 +10,8 @@ export interface EmbeddedServer {
   readonly outcome: 'started' | 'attached';
   /** Stops it, unless others use it. */
   leave(): Promise<void>;
+  /** The same where this process started it; one that was found running stays. */
+  leaveAsFound(): Promise<void>;
   /** Stops it, whoever uses it. */
   stop(): Promise<void>;
 }
@@ -19,11 +21,13 @@ export async function joinEmbeddedServer(directory: string): Promise<EmbeddedSer
     directory,
     onWait: (message) => process.stderr.write(`ffmpeg-master: ${message}\n`),
   });
+  const leave = async (): Promise<void> => {
+    if (!(await isUsed(server.adminDsn))) await server.stop();
+  };
   return {
     ...server,
-    async leave() {
-      if (!(await isUsed(server.adminDsn))) await server.stop();
-    },
+    leave,
+    leaveAsFound: async () => (server.outcome === 'started' ? leave() : undefined),
   };
 }
 

@@ -19,7 +19,8 @@ export function explain(error: unknown): { line?: string; status: ExitStatus } {
   if (error instanceof CommanderError) return { status: error.exitCode === 0 ? 0 : 2 };
   if (error instanceof Misuse) return { line: error.message, status: 2 };
   // By name, so that reading a client's error loads no settings and no validator.
-  if (error instanceof Error && error.name === 'ConfigurationError') return { line: error.message, status: 2 };
+  if (error instanceof Error && error.name === 'ConfigurationError')
+    return { line: error.message, status: 2 };
   return { line: sentence(error), status: 1 };
 }
 

@@ -13,16 +13,18 @@ interface Flags {
 }
 
 export function define(command: Command): void {
-  withFlags(command.command('up').description('apply what is missing; safe to run from several places at once')).action(
-    async (flags: Flags) => withMigrationServer(flags, up),
-  );
+  withFlags(
+    command.command('up').description('apply what is missing; safe to run from several places at once'),
+  ).action(async (flags: Flags) => withMigrationServer(flags, up));
   withFlags(command.command('status').description('say what is applied and what is missing')).action(
     async (flags: Flags) => withMigrationServer(flags, status),
   );
 }
 
 function withFlags(command: Command): Command {
-  return command.option('--config <file>', 'settings in YAML').option('--data-dir <dir>', 'database.data_dir');
+  return command
+    .option('--config <file>', 'settings in YAML')
+    .option('--data-dir <dir>', 'database.data_dir');
 }
 
 async function up(dsn: string, masterRole: string | undefined): Promise<void> {
@@ -37,7 +39,10 @@ async function up(dsn: string, masterRole: string | undefined): Promise<void> {
 async function status(dsn: string): Promise<void> {
   const { applied, pending, unknown } = await migrationStatus(dsn);
   const rows = [
-    ...applied.map((name) => ({ name, state: unknown.includes(name) ? 'applied by a newer program' : 'applied' })),
+    ...applied.map((name) => ({
+      name,
+      state: unknown.includes(name) ? 'applied by a newer program' : 'applied',
+    })),
     ...pending.map((name) => ({ name, state: 'pending' })),
   ];
   process.stdout.write(
@@ -65,7 +70,7 @@ async function withMigrationServer(
   try {
     await work(server.dsn, undefined);
   } finally {
-    await server.leave();
+    await server.leaveAsFound();
   }
 }
 

@@ -1,34 +1,12 @@
 /** `nodes …`: the worker machines. */
 import type { Command } from 'commander';
+import type { NodeView } from '../nodes/node-view.js';
 import { Failure } from './failures.js';
 import { addClientFlags, type ClientFlags, printJson, withClient } from './rest/client-flags.js';
 import { Refusal } from './rest/refusal.js';
 import type { RestClient } from './rest/rest-client.js';
 import { formatAge, formatSize } from './terminal/figures.js';
 import { renderPairs, renderTable } from './terminal/table.js';
-
-/** A node as the API answers it, as far as it is shown here. */
-interface Node {
-  readonly id: string;
-  readonly name: string;
-  readonly address?: string;
-  readonly status: string;
-  readonly draining?: boolean;
-  readonly slots: number;
-  readonly running?: number;
-  readonly queues?: readonly string[];
-  readonly cpu_threads: number;
-  readonly cpu_model: string;
-  readonly cpu_load_percent?: number | null;
-  readonly ram_total_bytes: number;
-  readonly ram_free_bytes?: number | null;
-  readonly gpus: readonly { readonly name: string }[];
-  readonly encoders: readonly string[];
-  readonly ffmpeg_version: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly seen_at?: string | null;
-  readonly registered_at?: string;
-}
 
 export function define(command: Command): void {
   addClientFlags(command.command('list').description('list nodes')).action(async (flags: ClientFlags) =>
@@ -37,13 +15,17 @@ export function define(command: Command): void {
   addClientFlags(command.command('show').description('show one node').argument('<id>')).action(
     async (id: string, flags: ClientFlags) =>
       withClient(flags, async (client) => {
-        const node = await client.get<Node>(`/nodes/${encodeURIComponent(id)}`);
+        const node = await client.get<NodeView>(`/nodes/${encodeURIComponent(id)}`);
         if (flags.output === 'json') return printJson(node);
         process.stdout.write(`${nodePage(node)}\n`);
       }),
   );
-  defineChange(command, 'drain', 'give nodes no further jobs; what runs there may finish', 'is draining', (client, id) =>
-    client.post(`/nodes/${encodeURIComponent(id)}/drain`),
+  defineChange(
+    command,
+    'drain',
+    'give nodes no further jobs; what runs there may finish',
+    'is draining',
+    (client, id) => client.post(`/nodes/${encodeURIComponent(id)}/drain`),
   );
   defineChange(command, 'resume', 'give drained nodes jobs again', 'takes jobs', (client, id) =>
     client.post(`/nodes/${encodeURIComponent(id)}/resume`),
@@ -84,10 +66,10 @@ function defineChange(
 }
 
 async function list(client: RestClient, flags: ClientFlags): Promise<void> {
-  const items: Node[] = [];
+  const items: NodeView[] = [];
   let cursor: string | undefined;
   do {
-    const page = await client.get<{ items: Node[]; next_cursor: string | null }>('/nodes', { cursor });
+    const page = await client.get<{ items: NodeView[]; next_cursor: string | null }>('/nodes', { cursor });
     items.push(...page.items);
     cursor = page.next_cursor ?? undefined;
   } while (cursor !== undefined);
@@ -95,13 +77,13 @@ async function list(client: RestClient, flags: ClientFlags): Promise<void> {
   process.stdout.write(items.length === 0 ? 'no nodes\n' : `${nodeTable(items)}\n`);
 }
 
-export function nodeTable(nodes: readonly Node[]): string {
+export function nodeTable(nodes: readonly NodeView[]): string {
   return renderTable(
     [
-      { title: 'ID', value: (node: Node) => node.id },
+      { title: 'ID', value: (node: NodeView) => node.id },
       { title: 'NAME', value: (node) => node.name, narrow: 'cut' },
-      { title: 'STATUS', value: statusOf },
-      { title: 'BUSY', value: (node) => `${node.running ?? '?'}/${node.slots}`, align: 'right' },
+      { title: 'STATUS', value: (node) => node.status },
+      { title: 'BUSY', value: (node) => `${node.running}/${node.slots}`, align: 'right' },
       { title: 'CPUS', value: (node) => node.cpu_threads, align: 'right' },
       { title: 'SEEN', value: (node) => formatAge(node.seen_at), align: 'right' },
     ],
@@ -109,14 +91,14 @@ export function nodeTable(nodes: readonly Node[]): string {
   );
 }
 
-function nodePage(node: Node): string {
+function nodePage(node: NodeView): string {
   return renderPairs([
     ['node', node.name],
     ['id', node.id],
-    ['status', statusOf(node)],
+    ['status', node.status],
     ['address', node.address],
-    ['slots', `${node.running ?? '?'} of ${node.slots} busy`],
-    ['queues', (node.queues ?? []).join(', ') || 'all'],
+    ['slots', `${node.running} of ${node.slots} busy`],
+    ['queues', node.queues.join(', ') || 'all'],
     ['cpu', `${node.cpu_threads} threads, ${node.cpu_model}`],
     ['load', typeof node.cpu_load_percent === 'number' ? `${Math.round(node.cpu_load_percent)}%` : undefined],
     ['memory', formatSize(node.ram_total_bytes)],
@@ -124,12 +106,13 @@ function nodePage(node: Node): string {
     ['gpus', node.gpus.map(({ name }) => name).join(', ')],
     ['ffmpeg', node.ffmpeg_version],
     ['encoders', node.encoders.join(' ')],
-    ['labels', Object.entries(node.labels).map(([key, value]) => `${key}=${value}`).join(' ')],
+    [
+      'labels',
+      Object.entries(node.labels)
+        .map(([key, value]) => `${key}=${value}`)
+        .join(' '),
+    ],
     ['registered', node.registered_at],
     ['seen', node.seen_at],
   ]);
-}
-
-function statusOf(node: Node): string {
-  return node.draining ? `${node.status}, draining` : node.status;
 }

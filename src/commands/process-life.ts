@@ -20,7 +20,7 @@ export function untilToldToStop(): Promise<string> {
 
 /** Tells the `up` that started this process, if one did, that it is ready. */
 export function reportReady(): void {
-  if (isChild() && process.connected) process.send?.("ready", undefined, {}, () => undefined);
+  if (isChild() && process.connected) process.send?.('ready', undefined, {}, () => undefined);
 }
 
 function isChild(): boolean {

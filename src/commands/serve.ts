@@ -1,4 +1,5 @@
 /** `serve`: one master, until it is told to stop. */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { loadSettings } from '../config/load-settings.js';
 import type { Settings } from '../config/settings.js';
@@ -6,6 +7,8 @@ import { Failure, Misuse } from './failures.js';
 import { reportReady, untilToldToStop } from './process-life.js';
 import { type EmbeddedServer, joinEmbeddedServer } from './embedded-server.js';
 import { several, settingArgument } from './terminal/arguments.js';
+
+const GIVE_UP_START_MS = 5000;
 
 interface Flags {
   readonly config?: string;
@@ -29,7 +32,11 @@ export function define(command: Command): void {
     .option('--data-dir <dir>', 'database.data_dir')
     .option('--log-level <level>', 'logging.level')
     .option('--log-format <form>', 'logging.format')
-    .option('--set <key=value>', 'any setting, such as retry.max_retries=5; may be given several times', several)
+    .option(
+      '--set <key=value>',
+      'any setting, such as retry.max_retries=5; may be given several times',
+      several,
+    )
     .addHelpText(
       'after',
       '\nMASTER_API_KEY holds the admin key; DATABASE_DSN the database, unless database.type is embedded.',
@@ -46,13 +53,17 @@ async function serve(flags: Flags): Promise<void> {
     );
   }
   // Nest takes a while to load, PostgreSQL to start: both at once.
-  const [{ startMaster }, server] = await Promise.all([import('../api/start-master.js'), databaseFor(settings)]);
+  const [{ startMaster }, server] = await Promise.all([
+    import('../api/start-master.js'),
+    databaseFor(settings),
+  ]);
   try {
     const starting = startMaster(settings);
     const master = await Promise.race([starting, stop.then(() => undefined)]);
     if (master !== undefined) reportReady();
     await stop;
-    await (master ?? (await starting)).stop();
+    // Told to stop in the middle of its start, it has nothing yet that must be finished.
+    await (master?.stop() ?? Promise.race([starting.then((late) => late.stop()), delay(GIVE_UP_START_MS)]));
   } catch (error) {
     throw withMend(error);
   } finally {
@@ -92,7 +103,9 @@ function withMend(error: unknown): unknown {
     );
   }
   if (code === 'EACCES' && port !== undefined) {
-    return new Failure(`this user may not open port ${port}; choose one above 1023 with --port or --metrics-port`);
+    return new Failure(
+      `this user may not open port ${port}; choose one above 1023 with --port or --metrics-port`,
+    );
   }
   return error;
 }

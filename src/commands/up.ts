@@ -21,7 +21,14 @@ import { wholeNumber } from './terminal/arguments.js';
 import { clusterKey } from './up/api-key.js';
 import { type Clip, clipsOf, GENERATED_CLIP, inputRoots } from './up/clips.js';
 import { LocalCluster } from './up/local-cluster.js';
-import { DEFAULT_PORT, HIGHEST_PORT, MOST_MASTERS, MOST_WORKERS, portsFrom, refuseTakenPorts } from './up/ports.js';
+import {
+  DEFAULT_PORT,
+  HIGHEST_PORT,
+  MOST_MASTERS,
+  MOST_WORKERS,
+  portsFrom,
+  refuseTakenPorts,
+} from './up/ports.js';
 import { resultLine, resultsTable } from './up/results-table.js';
 import { type Outcome, transcode } from './up/transcode.js';
 import { welcome } from './up/welcome.js';
@@ -47,16 +54,23 @@ export function define(command: Command): void {
       wholeNumber(1, HIGHEST_PORT),
       DEFAULT_PORT,
     )
-    .option('--output-dir <dir>', 'where results appear (default: ./output with --once, else below the data directory)')
+    .option(
+      '--output-dir <dir>',
+      'where results appear (default: ./output with --once, else below the data directory)',
+    )
     .option('--once', 'transcode the files, print the results and exit')
     .action(async (files: string[], flags: Flags) => up(files, flags));
 }
 
 async function up(files: readonly string[], flags: Flags): Promise<void> {
   const started = performance.now();
-  if (files.length > 0 && !flags.once) throw new Misuse(`files are transcoded with --once: up --once ${files.join(' ')}`);
+  if (files.length > 0 && !flags.once)
+    throw new Misuse(`files are transcoded with --once: up --once ${files.join(' ')}`);
   const stop = untilToldToStop();
-  const settings = loadSettings({ env: withoutServers(process.env), overrides: { 'database.data_dir': flags.dataDir } });
+  const settings = loadSettings({
+    env: withoutServers(process.env),
+    overrides: { 'database.data_dir': flags.dataDir },
+  });
   const dataDir = resolve(settings.database.data_dir);
   refuseSecond(dataDir);
   const ports = portsFrom(flags.port, flags.masters, flags.workers);
@@ -94,14 +108,25 @@ async function up(files: readonly string[], flags: Flags): Promise<void> {
       masters: [...cluster.masters],
       ...(keyFile !== undefined && { key_file: keyFile }),
     });
-    const onClaimed = () => timing(`first job claimed ${((performance.now() - started) / 1000).toFixed(2)} s after the start`);
+    const onClaimed = () =>
+      timing(`first job claimed ${((performance.now() - started) / 1000).toFixed(2)} s after the start`);
     const work = transcode(client, clips, { outputDir, signal: interruption.signal, onClaimed });
     // Either can fail first: a process that cannot start, or a job that cannot be submitted.
     [outcomes] = await orInterrupted(Promise.all([work, whole]), interruption.signal);
     if (flags.once) say(`\n${resultsTable(outcomes, outputDir)}`);
     else {
       for (const outcome of outcomes) say(`\n  ${resultLine(outcome, outputDir)}`);
-      say(welcome({ masters: cluster.masters, ports, outputDir, logDir: cluster.logDir, dataDir, key, keyFile }));
+      say(
+        welcome({
+          masters: cluster.masters,
+          ports,
+          outputDir,
+          logDir: cluster.logDir,
+          dataDir,
+          key,
+          keyFile,
+        }),
+      );
       await stop;
     }
   } catch (error) {
@@ -133,7 +158,10 @@ function orInterrupted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
 /** `up` brings its own database: settings for another one are for `serve`. */
 function withoutServers(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const others = ['DATABASE_DSN', 'DATABASE_DIRECT_DSN', 'DATABASE_MIGRATE_DSN', 'DATABASE_REPLICA_DSN'];
-  return { ...Object.fromEntries(Object.entries(env).filter(([name]) => !others.includes(name))), DATABASE_TYPE: 'embedded' };
+  return {
+    ...Object.fromEntries(Object.entries(env).filter(([name]) => !others.includes(name))),
+    DATABASE_TYPE: 'embedded',
+  };
 }
 
 function refuseSecond(dataDir: string): void {
@@ -147,7 +175,8 @@ function refuseSecond(dataDir: string): void {
 function refuseFailures(outcomes: readonly Outcome[], clips: readonly Clip[]): void {
   if (outcomes.length < clips.length) throw new Failure('stopped before all files were done');
   const failed = outcomes.filter(({ failure }) => failure !== undefined).length;
-  if (failed > 0) throw new Failure(`${failed} of ${count(clips.length, 'file')} failed; the reasons stand in the table`);
+  if (failed > 0)
+    throw new Failure(`${failed} of ${count(clips.length, 'file')} failed; the reasons stand in the table`);
 }
 
 function count(number: number, what: string): string {

@@ -1,6 +1,7 @@
 /** `verify`: holds the live database against the promises of design/guarantees.md. */
 import type { Command } from 'commander';
 import { loadSettings } from '../config/load-settings.js';
+import { isMissingSchema } from '../database/sql-errors.js';
 import { Failure } from './failures.js';
 import { withDirectSession } from './direct-session.js';
 import { durationArgument, wholeNumber } from './terminal/arguments.js';
@@ -18,7 +19,12 @@ interface Flags {
 export function define(command: Command): void {
   command
     .option('--config <file>', 'settings in YAML')
-    .option('--since <duration>', 'how far back to read events, such as 6h or 30d', durationArgument, 86_400_000)
+    .option(
+      '--since <duration>',
+      'how far back to read events, such as 6h or 30d',
+      durationArgument,
+      86_400_000,
+    )
     .option('--limit <n>', 'most violations to print of each invariant', wholeNumber(1, 10_000), 20)
     .option('--output <form>', 'table or json', 'table')
     .action(async (flags: Flags) => verify(flags));
@@ -28,7 +34,10 @@ async function verify(flags: Flags): Promise<void> {
   const settings = loadSettings({ configFile: flags.config });
   const findings = await withDirectSession(settings, { purpose: 'verify', readOnly: true }, (session) =>
     verifyDatabase(session, { sinceSeconds: flags.since / 1000, limit: flags.limit }),
-  );
+  ).catch((error: unknown) => {
+    if (!isMissingSchema(error)) throw error;
+    throw new Failure('this database has no schema of ffmpeg-master yet; run `ffmpeg-master migrate up`');
+  });
   if (flags.output === 'json') process.stdout.write(`${JSON.stringify({ invariants: findings }, null, 2)}\n`);
   else tell(findings);
   const broken = findings.filter(({ violations }) => violations.length > 0);
@@ -43,7 +52,9 @@ function tell(findings: readonly Finding[]): void {
     const verdict = violations.length === 0 ? paint('green', 'holds ') : paint('red', 'BROKEN');
     process.stdout.write(`${id.padEnd(4)} ${verdict}  ${promise}\n`);
   }
-  const rows = findings.flatMap(({ id, violations }) => violations.map((violation) => ({ id, ...violation })));
+  const rows = findings.flatMap(({ id, violations }) =>
+    violations.map((violation) => ({ id, ...violation })),
+  );
   if (rows.length === 0) return;
   process.stdout.write('\n');
   process.stdout.write(

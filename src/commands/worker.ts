@@ -52,7 +52,11 @@ export function define(command: Command): void {
 
 async function work(flags: Flags): Promise<void> {
   const stop = untilToldToStop();
-  const { worker: settings, workers, logging } = loadSettings({
+  const {
+    worker: settings,
+    workers,
+    logging,
+  } = loadSettings({
     configFile: flags.config,
     env: withoutDatabase(process.env),
     overrides: {
@@ -67,7 +71,9 @@ async function work(flags: Flags): Promise<void> {
   });
   const { masters, key } = resolveConnection(flags);
   if (key === undefined) {
-    throw new Misuse('set MASTER_API_KEY, or name a file that holds the key with --key-file: masters know no worker without one');
+    throw new Misuse(
+      'set MASTER_API_KEY, or name a file that holds the key with --key-file: masters know no worker without one',
+    );
   }
   const worker = new Worker({
     masters,

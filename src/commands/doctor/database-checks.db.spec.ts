@@ -18,7 +18,15 @@ describe('doctor on a migrated database', () => {
 
   it('finds it reachable, whole and usable', async () => {
     const checks = await examine(database.dsn);
-    for (const name of ['database', 'direct connection', 'migrations', 'rights', 'connections', 'clock', 'dead rows']) {
+    for (const name of [
+      'database',
+      'direct connection',
+      'migrations',
+      'rights',
+      'connections',
+      'clock',
+      'dead rows',
+    ]) {
       expect([name, checks.get(name)?.verdict]).toEqual([name, 'ok']);
     }
     // The test server trades safety for speed, which a real one must not.
@@ -58,7 +66,9 @@ describe('doctor on a migrated database', () => {
       await admin.query(`CREATE ROLE ${role} LOGIN PASSWORD 'a-password'`);
       await admin.query(`GRANT USAGE ON SCHEMA ffmpeg_master TO ${role}`);
       await admin.query(`GRANT ALL ON ALL SEQUENCES IN SCHEMA ffmpeg_master TO ${role}`);
-      await admin.query(`GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ffmpeg_master TO ${role}`);
+      await admin.query(
+        `GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ffmpeg_master TO ${role}`,
+      );
       await admin.query(`GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA ffmpeg_master TO ${role}`);
       await admin.query(`REVOKE UPDATE ON ffmpeg_master.leases FROM ${role}`);
       const url = new URL(database.dsn);

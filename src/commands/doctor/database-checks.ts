@@ -76,7 +76,10 @@ async function checkDirect({ direct_dsn }: Settings['database']): Promise<Check>
   }
 }
 
-async function checkSchema({ migrate_dsn }: Settings['database'], repository: DoctorRepository): Promise<Check[]> {
+async function checkSchema(
+  { migrate_dsn }: Settings['database'],
+  repository: DoctorRepository,
+): Promise<Check[]> {
   try {
     const status = await migrationStatus(migrate_dsn ?? '');
     const checks = [judgeMigrations(status)];
@@ -85,7 +88,11 @@ async function checkSchema({ migrate_dsn }: Settings['database'], repository: Do
     return checks;
   } catch (error) {
     return [
-      fail('migrations', sentence(error), 'mend database.migrate_dsn: it must reach the server as the owner of the schema'),
+      fail(
+        'migrations',
+        sentence(error),
+        'mend database.migrate_dsn: it must reach the server as the owner of the schema',
+      ),
     ];
   }
 }

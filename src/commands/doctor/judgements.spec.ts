@@ -49,7 +49,10 @@ describe('settings of the server', () => {
 describe('schema and rights', () => {
   it('names what is missing, and a newer program', () => {
     expect(judgeMigrations({ pending: [], unknown: [] }).verdict).toBe('ok');
-    expect(judgeMigrations({ pending: ['1_a'], unknown: [] })).toMatchObject({ verdict: 'warn', found: 'missing: 1_a' });
+    expect(judgeMigrations({ pending: ['1_a'], unknown: [] })).toMatchObject({
+      verdict: 'warn',
+      found: 'missing: 1_a',
+    });
     expect(judgeMigrations({ pending: [], unknown: ['9_z'] }).found).toContain('9_z');
   });
 
@@ -62,7 +65,11 @@ describe('schema and rights', () => {
   });
 
   it('shortens long lists', () => {
-    const [rights] = judgeRights({ role: 'r', may_create_role: true, refused: ['a', 'b', 'c', 'd', 'e', 'f', 'g'] });
+    const [rights] = judgeRights({
+      role: 'r',
+      may_create_role: true,
+      refused: ['a', 'b', 'c', 'd', 'e', 'f', 'g'],
+    });
     expect(rights?.found).toBe('r may not use a, b, c, d, e and 2 more');
   });
 });
@@ -70,7 +77,10 @@ describe('schema and rights', () => {
 describe('what keeps vacuum and the log from being cleared', () => {
   it('tells the clocks apart', () => {
     expect(judgeClock(-400).verdict).toBe('ok');
-    expect(judgeClock(-61_000)).toMatchObject({ verdict: 'warn', found: 'this machine is 61.00 s behind the database' });
+    expect(judgeClock(-61_000)).toMatchObject({
+      verdict: 'warn',
+      found: 'this machine is 61.00 s behind the database',
+    });
     expect(judgeClock(2000).found).toContain('ahead of');
   });
 
@@ -79,7 +89,9 @@ describe('what keeps vacuum and the log from being cleared', () => {
     const check = judgeSnapshots([{ pid: 42, application: 'pg_dump', seconds: 3600 }]);
     expect(check).toMatchObject({ verdict: 'warn', found: 'process 42 (pg_dump) holds one for 60 min' });
     expect(check.mend).toContain('pg_terminate_backend(42)');
-    expect(judgeSnapshots([{ pid: 0, application: 'prepared transaction x', seconds: 600 }]).mend).toContain('ROLLBACK PREPARED');
+    expect(judgeSnapshots([{ pid: 0, application: 'prepared transaction x', seconds: 600 }]).mend).toContain(
+      'ROLLBACK PREPARED',
+    );
   });
 
   it('names unused slots with what they keep', () => {
@@ -96,5 +108,7 @@ describe('what keeps vacuum and the log from being cleared', () => {
 });
 
 it('names the place of a database without user and password', () => {
-  expect(placeOf(parseDsn('postgresql://u:secret@a:1,b:2/d?sslmode=require'))).toBe('a:1,b:2/d (sslmode require)');
+  expect(placeOf(parseDsn('postgresql://u:secret@a:1,b:2/d?sslmode=require'))).toBe(
+    'a:1,b:2/d (sslmode require)',
+  );
 });

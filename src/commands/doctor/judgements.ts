@@ -1,7 +1,13 @@
 /** What the facts of a database mean: pure, so that each verdict can be shown without a broken server. */
 import type { Dsn } from '../../config/dsn.js';
 import { type Check, fail, ok, warn } from './check.js';
-import type { HotTable, OldSnapshot, ReplicationSlot, RightsFacts, ServerFacts } from './doctor.repository.js';
+import type {
+  HotTable,
+  OldSnapshot,
+  ReplicationSlot,
+  RightsFacts,
+  ServerFacts,
+} from './doctor.repository.js';
 
 /** Lock session, listener, and one each for vacuum and migrations. */
 const SESSIONS_BESIDE_THE_POOL = 4;
@@ -22,19 +28,31 @@ export function judgeConnections(
   );
 }
 
-export function judgeDurability(facts: Pick<ServerFacts, 'fsync' | 'full_page_writes' | 'synchronous_commit'>): Check {
+export function judgeDurability(
+  facts: Pick<ServerFacts, 'fsync' | 'full_page_writes' | 'synchronous_commit'>,
+): Check {
   const { fsync, full_page_writes, synchronous_commit } = facts;
   const found = `fsync ${fsync}, full_page_writes ${full_page_writes}, synchronous_commit ${synchronous_commit}`;
   if (fsync !== 'on' || full_page_writes !== 'on') {
-    return fail('durability', found, 'set fsync and full_page_writes to on: a power cut may destroy this database');
+    return fail(
+      'durability',
+      found,
+      'set fsync and full_page_writes to on: a power cut may destroy this database',
+    );
   }
   if (synchronous_commit === 'off') {
-    return warn('durability', found, 'set synchronous_commit to on or local: a crash may forget jobs that were answered 201');
+    return warn(
+      'durability',
+      found,
+      'set synchronous_commit to on or local: a crash may forget jobs that were answered 201',
+    );
   }
   return ok('durability', found);
 }
 
-export function judgeTimeouts(facts: Pick<ServerFacts, 'statement_timeout_ms' | 'idle_in_transaction_ms'>): Check {
+export function judgeTimeouts(
+  facts: Pick<ServerFacts, 'statement_timeout_ms' | 'idle_in_transaction_ms'>,
+): Check {
   const { statement_timeout_ms, idle_in_transaction_ms } = facts;
   const found = `statement_timeout ${statement_timeout_ms} ms, idle_in_transaction_session_timeout ${idle_in_transaction_ms} ms`;
   if (statement_timeout_ms > 0 && idle_in_transaction_ms > 0) return ok('time-outs', found);
@@ -64,7 +82,13 @@ export function judgeRights({ role, may_create_role, refused }: RightsFacts): Ch
   return [rights, roles];
 }
 
-export function judgeMigrations({ pending, unknown }: { pending: readonly string[]; unknown: readonly string[] }): Check {
+export function judgeMigrations({
+  pending,
+  unknown,
+}: {
+  pending: readonly string[];
+  unknown: readonly string[];
+}): Check {
   if (pending.length > 0) {
     return warn(
       'migrations',
@@ -87,7 +111,11 @@ export function judgeClock(differenceMs: number): Check {
   const seconds = Math.abs(differenceMs) / 1000;
   const found = `this machine is ${seconds.toFixed(2)} s ${differenceMs >= 0 ? 'ahead of' : 'behind'} the database`;
   if (seconds < 1) return ok('clock', `within ${seconds.toFixed(2)} s of the database`);
-  return warn('clock', found, 'keep both clocks by NTP (timedatectl set-ntp true): logs of the two cannot be compared');
+  return warn(
+    'clock',
+    found,
+    'keep both clocks by NTP (timedatectl set-ntp true): logs of the two cannot be compared',
+  );
 }
 
 export function judgeSnapshots(snapshots: readonly OldSnapshot[]): Check {
@@ -125,7 +153,8 @@ export function judgeHotTables(tables: readonly HotTable[], autovacuum: string):
       'look for an old snapshot or a master without vacuum rights; until then run VACUUM on these tables',
     );
   }
-  if (autovacuum !== 'on') return warn('dead rows', `few, but autovacuum is ${autovacuum}`, 'set autovacuum to on');
+  if (autovacuum !== 'on')
+    return warn('dead rows', `few, but autovacuum is ${autovacuum}`, 'set autovacuum to on');
   return ok('dead rows', 'few');
 }
 

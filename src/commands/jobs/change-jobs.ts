@@ -41,6 +41,7 @@ async function changeAll(
       refused.push(references.length > 1 ? `${reference}: ${error.message}` : error.message);
     }
   }
-  if (output === 'json' && changed.length > 0) printJson(references.length === 1 ? changed[0] : { items: changed });
+  if (output === 'json' && changed.length > 0)
+    printJson(references.length === 1 ? changed[0] : { items: changed });
   if (refused.length > 0) throw new Failure(refused.join('\nffmpeg-master: '));
 }

@@ -1,7 +1,6 @@
 /** `jobs list`: one page, or all pages, newest first. */
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import type { Job } from '../../protocol/job.js';
-import { JOB_STATUSES } from '../../protocol/job-status.js';
 import { addClientFlags, type ClientFlags, printJson, withClient } from '../rest/client-flags.js';
 import type { Query, RestClient } from '../rest/rest-client.js';
 import { wholeNumber } from '../terminal/arguments.js';
@@ -25,13 +24,13 @@ interface Page {
 
 export function defineJobsList(command: Command): void {
   addClientFlags(command.description('list jobs, newest first'))
-    .addOption(new Option('--status <state>', 'only these').choices(JOB_STATUSES))
+    .option('--status <states>', 'only these, comma separated, such as queued,running')
     .option('--queue <name>')
     .option('--node <id>', 'only those of this node')
     .option('--tag <tag>')
-    .option('--created-after <time>', 'RFC 3339, such as 2026-01-31T12:00:00Z')
+    .option('--created-after <time>', 'at this time or later, such as 2026-01-31T12:00:00Z')
     .option('--created-before <time>')
-    .option('--limit <n>', 'how many (with --all: how many a request)', wholeNumber(1, 1000))
+    .option('--limit <n>', 'how many (with --all: how many a request)', wholeNumber(1, 500))
     .option('--all', 'all pages')
     .action(async (flags: Flags) => withClient(flags, (client) => list(client, flags)));
 }
@@ -50,7 +49,8 @@ async function list(client: RestClient, flags: Flags): Promise<void> {
   if (flags.output === 'json') return printJson(page);
   if (page.items.length === 0) return void process.stdout.write('no jobs\n');
   process.stdout.write(`${jobTable(page.items)}\n`);
-  if (page.next_cursor !== null) process.stderr.write('there are more: --all shows them, --limit N changes how many\n');
+  if (page.next_cursor !== null)
+    process.stderr.write('there are more: --all shows them, --limit N changes how many\n');
 }
 
 async function allPages(client: RestClient, query: Query): Promise<Page> {

@@ -15,7 +15,9 @@ export function defineJobShow(command: Command): void {
   addClientFlags(command.description('show one job').argument('<job>'))
     .option('--events', 'its event log instead')
     .action(async (job: string, flags: Flags) =>
-      withClient(flags, (client) => (flags.events ? showEvents(client, job, flags) : show(client, job, flags))),
+      withClient(flags, (client) =>
+        flags.events ? showEvents(client, job, flags) : show(client, job, flags),
+      ),
     );
 }
 
@@ -47,7 +49,10 @@ export function jobPage(job: Job): string {
     ['output', job.result?.output],
     ['size', formatSize(job.result?.size_bytes)],
     ['duration', formatSeconds(job.result?.duration_seconds)],
-    ['video', video && [video.codec, video.width && `${video.width}x${video.height}`].filter(Boolean).join(' ')],
+    [
+      'video',
+      video && [video.codec, video.width && `${video.width}x${video.height}`].filter(Boolean).join(' '),
+    ],
     ['failure', job.failure_reason],
     ['error', job.error],
   ]);

@@ -43,22 +43,34 @@ describe('a submission', () => {
 
   it('takes parameters as JSON or from a file, single flags above them', () => {
     const json = '{"codec":"hevc","crf":30}';
-    expect(submissionFrom({ scenario: 'x', parameters: json, crf: 18 }).parameters).toEqual({ codec: 'hevc', crf: 18 });
-    expect(submissionFrom({ scenario: 'x', parameters: `@${file(json)}` }).parameters).toEqual({ codec: 'hevc', crf: 30 });
+    expect(submissionFrom({ scenario: 'x', parameters: json, crf: 18 }).parameters).toEqual({
+      codec: 'hevc',
+      crf: 18,
+    });
+    expect(submissionFrom({ scenario: 'x', parameters: `@${file(json)}` }).parameters).toEqual({
+      codec: 'hevc',
+      crf: 30,
+    });
   });
 
   it('says what is wrong', () => {
     expect(() => submissionFrom({})).toThrow(/--scenario/);
-    expect(() => submissionFrom({ scenario: 'x', parameters: '{' })).toThrow(/--parameters is not valid JSON/);
+    expect(() => submissionFrom({ scenario: 'x', parameters: '{' })).toThrow(
+      /--parameters is not valid JSON/,
+    );
     expect(() => submissionFrom({ scenario: 'x', parameters: '[]' })).toThrow(/must be a JSON object/);
-    expect(() => submissionFrom({ scenario: 'x', parameters: '@/none' })).toThrow(/cannot be read \(ENOENT\)/);
+    expect(() => submissionFrom({ scenario: 'x', parameters: '@/none' })).toThrow(
+      /cannot be read \(ENOENT\)/,
+    );
     expect(() => submissionFrom({ scenario: 'x', timeout: 'soon' })).toThrow(Misuse);
   });
 });
 
 describe('requirements', () => {
   it('are devices, counts, encoders and labels', () => {
-    expect(requirementsFrom(['gpu=true', 'gpus=2', 'threads=8', 'encoder=libx265', 'encoder=libx264', 'a=b=c'])).toEqual({
+    expect(
+      requirementsFrom(['gpu=true', 'gpus=2', 'threads=8', 'encoder=libx265', 'encoder=libx264', 'a=b=c']),
+    ).toEqual({
       gpu: true,
       gpus: 2,
       threads: 8,
@@ -81,6 +93,7 @@ describe('a batch', () => {
   });
 
   it('is refused otherwise', async () => {
-    for (const wrong of ['{}', '[]', 'null', '{"jobs":1}', 'x']) await expect(readBatch(file(wrong))).rejects.toThrow(Misuse);
+    for (const wrong of ['{}', '[]', 'null', '{"jobs":1}', 'x'])
+      await expect(readBatch(file(wrong))).rejects.toThrow(Misuse);
   });
 });

@@ -71,12 +71,15 @@ export function requirementsFrom(written: readonly string[]): Requirements {
   for (const each of written) {
     const [, name = '', value] = /^([^=]+)(?:=(.*))?$/s.exec(each) ?? [];
     if (name === 'gpu' && (value === undefined || value === 'true')) requirements.gpu = true;
-    else if ((name === 'gpus' || name === 'threads') && /^\d+$/.test(value ?? '')) requirements[name] = Number(value);
+    else if ((name === 'gpus' || name === 'threads') && /^\d+$/.test(value ?? ''))
+      requirements[name] = Number(value);
     else if (name === 'encoder' && value) requirements.encoders = [...(requirements.encoders ?? []), value];
     else if (value && !['gpu', 'gpus', 'threads', 'encoder'].includes(name)) {
       requirements.labels = { ...requirements.labels, [name]: value };
     } else {
-      throw new Misuse(`--require ${each} cannot be read: write gpu, gpus=N, threads=N, encoder=NAME or LABEL=VALUE`);
+      throw new Misuse(
+        `--require ${each} cannot be read: write gpu, gpus=N, threads=N, encoder=NAME or LABEL=VALUE`,
+      );
     }
   }
   return requirements;

@@ -2,7 +2,6 @@
 import { randomUUID } from 'node:crypto';
 import { type Command, Option } from 'commander';
 import type { Job } from '../../protocol/job.js';
-import { AUDIO_CODECS, PRESETS } from '../../protocol/job-parameters.js';
 import { CLASSIFICATIONS, ENGINES, PRIORITIES } from '../../protocol/priority.js';
 import { HARDWARE } from '../../protocol/video-codecs.js';
 import { Misuse } from '../failures.js';
@@ -25,12 +24,12 @@ export function defineJobSubmit(command: Command): void {
     .option('--to <name>', 'name of the result below the output directory, such as shows/clip.mp4')
     .option('--duration <seconds>', 'how much media to make', decimal(0.04, 604_800))
     .option('--codec <name>', 'h264, hevc, vp9, av1 or an ffmpeg encoder')
-    .addOption(new Option('--preset <name>').choices(PRESETS))
+    .option('--preset <name>', 'ultrafast to veryslow, or p1 to p7')
     .option('--bitrate <rate>', 'such as 2000k or 10M')
     .option('--crf <n>', 'constant quality instead of a bit rate', wholeNumber(0, 63))
     .option('--resolution <WxH>')
     .option('--fps <n>', 'frames a second', decimal(1, 300))
-    .addOption(new Option('--audio-codec <name>').choices(AUDIO_CODECS))
+    .option('--audio-codec <name>', 'aac, opus, mp3, flac, copy or none')
     .option('--audio-bitrate <rate>')
     .addOption(new Option('--hwaccel <device>').choices(HARDWARE))
     .option('--threads <n>', 'of the encoder', wholeNumber(1, 1024))
@@ -51,7 +50,8 @@ export function defineJobSubmit(command: Command): void {
 }
 
 async function submit(client: RestClient, flags: Flags): Promise<void> {
-  const jobs = flags.file === undefined ? await submitOne(client, flags) : await submitBatch(client, flags, flags.file);
+  const jobs =
+    flags.file === undefined ? await submitOne(client, flags) : await submitBatch(client, flags, flags.file);
   if (flags.watch) {
     await watchAndTell(
       client,
@@ -69,7 +69,11 @@ async function submitOne(client: RestClient, flags: Flags): Promise<Job[]> {
 
 async function submitBatch(client: RestClient, flags: Flags, file: string): Promise<Job[]> {
   if (flags.scenario !== undefined) throw new Misuse('--file names the jobs: leave --scenario out');
-  const answer = await client.post<{ jobs: Job[] }>('/jobs/batch', { jobs: await readBatch(file) }, idempotency(flags));
+  const answer = await client.post<{ jobs: Job[] }>(
+    '/jobs/batch',
+    { jobs: await readBatch(file) },
+    idempotency(flags),
+  );
   tell(flags, answer, answer.jobs);
   return answer.jobs;
 }
@@ -80,7 +84,8 @@ function tell({ output, watch }: Flags, answer: unknown, jobs: readonly Job[]): 
     if (!watch) printJson(answer);
     return;
   }
-  for (const { sequence_number, id, status } of jobs) process.stdout.write(`job ${sequence_number} ${status}  ${id}\n`);
+  for (const { sequence_number, id, status } of jobs)
+    process.stdout.write(`job ${sequence_number} ${status}  ${id}\n`);
 }
 
 /** Always one: the client repeats a request at the next master when an answer does not come. */

@@ -10,7 +10,8 @@ import { watchJobs } from './watch-jobs.js';
 
 export function defineJobsWatch(command: Command): void {
   addClientFlags(command.description('watch jobs until they are done').argument('<job...>')).action(
-    async (jobs: string[], flags: ClientFlags) => withClient(flags, (client) => watchAndTell(client, jobs, flags)),
+    async (jobs: string[], flags: ClientFlags) =>
+      withClient(flags, (client) => watchAndTell(client, jobs, flags)),
   );
 }
 

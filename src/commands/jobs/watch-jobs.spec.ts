@@ -22,17 +22,26 @@ const options = { every: 1, onChange: (job: Job) => void seen.push(`${job.id} ${
 describe('watching', () => {
   it('ends when all jobs have, and answers them in order', async () => {
     const client = clientWith({
-      a: [{ id: 'a', status: 'queued' }, { id: 'a', status: 'running' }, { id: 'a', status: 'completed' }],
+      a: [
+        { id: 'a', status: 'queued' },
+        { id: 'a', status: 'running' },
+        { id: 'a', status: 'completed' },
+      ],
       b: [{ id: 'b', status: 'failed' }],
     });
     const jobs = await watchJobs(client, ['a', 'b'], options);
-    expect(jobs.map(({ id, status }) => [id, status])).toEqual([['a', 'completed'], ['b', 'failed']]);
+    expect(jobs.map(({ id, status }) => [id, status])).toEqual([
+      ['a', 'completed'],
+      ['b', 'failed'],
+    ]);
     expect(seen.filter((line) => line === 'b failed')).toHaveLength(1);
   });
 
   it('outlives masters that are away for a while', async () => {
     const away = new Unreachable('away');
-    const client = clientWith({ a: [away, new Refusal(503, 'draining'), away, { id: 'a', status: 'completed' }] });
+    const client = clientWith({
+      a: [away, new Refusal(503, 'draining'), away, { id: 'a', status: 'completed' }],
+    });
     expect(await watchJobs(client, ['a'], options)).toHaveLength(1);
     const gone = clientWith({ a: [away] });
     await expect(watchJobs(gone, ['a'], { ...options, patience: 20 })).rejects.toThrow('away');
@@ -42,7 +51,10 @@ describe('watching', () => {
     const refused = clientWith({ a: [new Refusal(404, 'no such job')] });
     await expect(watchJobs(refused, ['a'], options)).rejects.toThrow('no such job');
     const stop = new AbortController();
-    const watching = watchJobs(clientWith({ a: [{ id: 'a', status: 'queued' }] }), ['a'], { ...options, signal: stop.signal });
+    const watching = watchJobs(clientWith({ a: [{ id: 'a', status: 'queued' }] }), ['a'], {
+      ...options,
+      signal: stop.signal,
+    });
     stop.abort(new Error('enough'));
     await expect(watching).rejects.toThrow('enough');
   });

@@ -41,7 +41,10 @@ export async function watchJobs(
 
 const AT_ONCE = 20;
 
-async function lookAt(client: RestClient, references: readonly string[]): Promise<{ reference: string; job: Job }[]> {
+async function lookAt(
+  client: RestClient,
+  references: readonly string[],
+): Promise<{ reference: string; job: Job }[]> {
   const looks: { reference: string; job: Job }[] = [];
   for (let start = 0; start < references.length; start += AT_ONCE) {
     const some = references.slice(start, start + AT_ONCE);

@@ -1,23 +1,34 @@
 /** The flags that every command of the client has, and what they are turned into. */
 import { type Command, Option } from 'commander';
-import { resolveConnection } from './connection.js';
+import { type ConnectionFlags, resolveConnection } from './connection.js';
 import { RestClient } from './rest-client.js';
 
-export interface ClientFlags {
-  readonly master?: string;
-  readonly keyFile?: string;
+export type { ConnectionFlags } from './connection.js';
+
+export interface ClientFlags extends ConnectionFlags {
   readonly output: 'table' | 'json';
 }
 
-export function addClientFlags(command: Command): Command {
+export function addConnectionFlags(command: Command): Command {
   return command
-    .option('--master <urls>', 'where the masters are, comma separated (MASTER_URL; default http://127.0.0.1:8080)')
-    .option('--key-file <file>', 'a file that holds the API key (else MASTER_API_KEY, else the local `up`)')
-    .addOption(new Option('--output <form>', 'how to print').choices(['table', 'json']).default('table'));
+    .option(
+      '--master <urls>',
+      'where the masters are, comma separated (MASTER_URL; default http://127.0.0.1:8080)',
+    )
+    .option('--key-file <file>', 'a file that holds the API key (else MASTER_API_KEY, else the local `up`)');
+}
+
+export function addClientFlags(command: Command): Command {
+  return addConnectionFlags(command).addOption(
+    new Option('--output <form>', 'how to print').choices(['table', 'json']).default('table'),
+  );
 }
 
 /** Runs `work` with a client, and closes it. */
-export async function withClient<T>(flags: ClientFlags, work: (client: RestClient) => Promise<T>): Promise<T> {
+export async function withClient<T>(
+  flags: ConnectionFlags,
+  work: (client: RestClient) => Promise<T>,
+): Promise<T> {
   const client = new RestClient(resolveConnection(flags));
   try {
     return await work(client);

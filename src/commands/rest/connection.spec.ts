@@ -41,10 +41,14 @@ describe('the key', () => {
 
   it('of the local cluster reaches no other host', () => {
     expect(resolveConnection({ master: 'http://elsewhere:8080' }, {}, local).key).toBeUndefined();
-    expect(resolveConnection({ master: 'http://127.0.0.1:8080,http://elsewhere:8080' }, {}, local).key).toBeUndefined();
+    expect(
+      resolveConnection({ master: 'http://127.0.0.1:8080,http://elsewhere:8080' }, {}, local).key,
+    ).toBeUndefined();
   });
 
   it('must be readable', () => {
-    expect(() => resolveConnection({ keyFile: join(directory, 'none') }, {}, undefined)).toThrow(/cannot be read \(ENOENT\)/);
+    expect(() => resolveConnection({ keyFile: join(directory, 'none') }, {}, undefined)).toThrow(
+      /cannot be read \(ENOENT\)/,
+    );
   });
 });

@@ -26,7 +26,9 @@ export function resolveConnection(
 ): Connection {
   const written = flags.master ?? (env['MASTER_URL'] || undefined);
   const masters = written === undefined ? (local?.masters ?? [DEFAULT_MASTER]) : readUrls(written);
-  const ours = local !== undefined && masters.every((url) => local.masters.includes(url.replace('//localhost:', '//127.0.0.1:')));
+  const ours =
+    local !== undefined &&
+    masters.every((url) => local.masters.includes(url.replace('//localhost:', '//127.0.0.1:')));
   const keyFile = flags.keyFile ?? (env['MASTER_API_KEY'] || !ours ? undefined : local.key_file);
   const key = keyFile === undefined ? env['MASTER_API_KEY'] || undefined : readKey(keyFile);
   return key === undefined ? { masters } : { masters, key };
@@ -37,7 +39,9 @@ export function readUrls(written: string): string[] {
   for (const url of urls) {
     const parsed = URL.canParse(url) ? new URL(url) : undefined;
     if (parsed === undefined || !/^https?:$/.test(parsed.protocol) || parsed.username !== '') {
-      throw new Misuse(`the master's address ${JSON.stringify(url)} must be a URL such as http://127.0.0.1:8080; separate several by commas`);
+      throw new Misuse(
+        `the master's address ${JSON.stringify(url)} must be a URL such as http://127.0.0.1:8080; separate several by commas`,
+      );
     }
   }
   return urls.map((url) => url.replace(/\/+$/, ''));
@@ -50,8 +54,11 @@ function readKey(file: string): string {
   try {
     key = readFileSync(file, 'utf8').trim();
   } catch (error) {
-    throw new Misuse(`the key file ${file} cannot be read (${(error as NodeJS.ErrnoException).code}); name another one with --key-file or set MASTER_API_KEY`);
+    throw new Misuse(
+      `the key file ${file} cannot be read (${(error as NodeJS.ErrnoException).code}); name another one with --key-file or set MASTER_API_KEY`,
+    );
   }
-  if (key === '') throw new Misuse(`the key file ${file} is empty; write the key into it or set MASTER_API_KEY`);
+  if (key === '')
+    throw new Misuse(`the key file ${file} is empty; write the key into it or set MASTER_API_KEY`);
   return key;
 }

@@ -1,4 +1,5 @@
 /** An answer of a master that is no success, as a sentence. */
+import type { FieldError } from '../../protocol/problem.js';
 import { Failure } from '../failures.js';
 
 /** A master answered, and refused. */
@@ -26,7 +27,10 @@ export function refusalOf(status: number, body: string, master: string): Refusal
       `the master at ${master} does not know this key; set MASTER_API_KEY, or name a file that holds the key with --key-file`,
     );
   }
-  return new Refusal(status, problemText(body) ?? `the master at ${master} answered ${status} without a reason`);
+  return new Refusal(
+    status,
+    problemText(body) ?? `the master at ${master} answered ${status} without a reason`,
+  );
 }
 
 /** `detail`, and behind it each field with what is wrong with it. */
@@ -38,8 +42,8 @@ export function problemText(body: string): string | undefined {
     return undefined;
   }
   const said = [problem.detail, problem.title].find((text) => typeof text === 'string' && text !== '');
-  const fields = Array.isArray(problem.errors) ? (problem.errors as { path?: unknown; message?: unknown }[]) : [];
-  const listed = fields.map(({ path, message }) => fieldText(String(path ?? ''), String(message ?? '')));
+  const fields = Array.isArray(problem.errors) ? (problem.errors as Partial<FieldError>[]) : [];
+  const listed = fields.map(({ path, message }) => fieldText(path ?? '', message ?? ''));
   if (typeof said !== 'string') return listed.length > 0 ? listed.join('; ') : undefined;
   return listed.length > 0 ? `${said.replace(/[.:]$/, '')}: ${listed.join('; ')}` : said;
 }
@@ -47,5 +51,7 @@ export function problemText(body: string): string | undefined {
 /** class-validator's messages begin with the property's name, which the path ends with. */
 function fieldText(path: string, message: string): string {
   const property = /[^.[\]]+$/.exec(path)?.[0] ?? path;
-  return message.startsWith(`${property} `) ? `${path}${message.slice(property.length)}` : `${path}: ${message}`;
+  return message.startsWith(`${property} `)
+    ? `${path}${message.slice(property.length)}`
+    : `${path}: ${message}`;
 }

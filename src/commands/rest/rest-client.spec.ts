@@ -34,7 +34,12 @@ describe('the client', () => {
   it('sends the key, the body and the query', async () => {
     const seen: unknown[] = [];
     const url = await master((request, response) => {
-      seen.push(request.method, request.url, request.headers.authorization, request.headers['idempotency-key']);
+      seen.push(
+        request.method,
+        request.url,
+        request.headers.authorization,
+        request.headers['idempotency-key'],
+      );
       request.on('data', (chunk: Buffer) => seen.push(JSON.parse(chunk.toString())));
       request.on('end', () => response.end('{"id":1}'));
     });
@@ -61,9 +66,13 @@ describe('the client', () => {
 
   it('does not take a refusal to the next master', async () => {
     let asked = 0;
-    const refusing = await master((_, response) => response.writeHead(409).end('{"detail":"it is completed"}'));
+    const refusing = await master((_, response) =>
+      response.writeHead(409).end('{"detail":"it is completed"}'),
+    );
     const other = await master((_, response) => void ((asked += 1), response.end('{}')));
-    await expect(clientOf([refusing, other]).post('/jobs/1/cancel')).rejects.toThrow(new Refusal(409, 'it is completed'));
+    await expect(clientOf([refusing, other]).post('/jobs/1/cancel')).rejects.toThrow(
+      new Refusal(409, 'it is completed'),
+    );
     expect(asked).toBe(0);
   });
 
@@ -76,7 +85,9 @@ describe('the client', () => {
 
   it('says what to do about a wrong key', async () => {
     const url = await master((_, response) => response.writeHead(401).end('{"detail":"who are you?"}'));
-    await expect(clientOf([url], 'wrong').get('/jobs')).rejects.toThrow(/does not know this key; set MASTER_API_KEY/);
+    await expect(clientOf([url], 'wrong').get('/jobs')).rejects.toThrow(
+      /does not know this key; set MASTER_API_KEY/,
+    );
   });
 
   it('passes a stream on as it arrives', async () => {

@@ -47,7 +47,10 @@ export function settingArgument(text: string): [string, string] {
 }
 
 /** `key=value` pairs as an object. */
-export function labelArgument(text: string, previous: Readonly<Record<string, string>> = {}): Record<string, string> {
+export function labelArgument(
+  text: string,
+  previous: Readonly<Record<string, string>> = {},
+): Record<string, string> {
   const [, key, value] = /^([^=]+)=(.+)$/s.exec(text) ?? [];
   if (key === undefined || value === undefined) throw new InvalidArgumentError('Write it as key=value.');
   return { ...previous, [key]: value };

@@ -3,6 +3,9 @@ import { describe, expect, it } from 'vitest';
 import type { Job } from '../../protocol/job.js';
 import { progressBoard } from './progress-board.js';
 
+// eslint-disable-next-line no-control-regex
+const STYLES = /\u001b\[[0-9;?]*[A-Za-z]/g;
+
 function job(fields: Partial<Job>): Job {
   return { id: '1', status: 'running', progress: 0, paused: false, waiting_for: null, ...fields } as Job;
 }
@@ -13,7 +16,11 @@ function board(jobs: number, terminal?: { columns: number; rows: number }) {
   stream.on('data', (chunk: Buffer) => drawn.push(chunk.toString()));
   const written = Object.assign(stream, terminal && { isTTY: true, ...terminal });
   Object.assign(written, { cursorTo: () => true, clearLine: () => true, moveCursor: () => true });
-  const made = progressBoard({ jobs, label: ({ id }) => `clip ${id}`, stream: written as unknown as NodeJS.WriteStream });
+  const made = progressBoard({
+    jobs,
+    label: ({ id }) => `clip ${id}`,
+    stream: written as unknown as NodeJS.WriteStream,
+  });
   return { made, text: () => drawn.join('') };
 }
 
@@ -43,14 +50,16 @@ describe('on a terminal', () => {
     made.stop();
     expect(text()).toContain('42% running');
     expect(text()).toContain('100% completed');
-    // eslint-disable-next-line no-control-regex
-    const lines = text().replace(/\u001b\[[0-9;?]*[A-Za-z]/g, '').split(/\r?\n|\r/);
+    const lines = text()
+      .replace(STYLES, '')
+      .split(/\r?\n|\r/);
     expect(Math.max(...lines.map((line) => line.trimEnd().length))).toBeLessThanOrEqual(80);
   });
 
   it('draws one bar for more jobs than it is high', () => {
     const { made, text } = board(60, { columns: 80, rows: 24 });
-    for (let id = 1; id <= 60; id += 1) made.show(job({ id: String(id), status: id === 60 ? 'failed' : 'completed' }));
+    for (let id = 1; id <= 60; id += 1)
+      made.show(job({ id: String(id), status: id === 60 ? 'failed' : 'completed' }));
     made.stop();
     expect(text()).toContain('60 of 60 done, 1 failed');
   });

@@ -50,10 +50,7 @@ function oneBar(jobs: number, stream: NodeJS.WriteStream): ProgressBoard {
       const all = [...seen.values()];
       const done = all.filter(({ status }) => isTerminal(status)).length;
       const failed = all.filter(({ status }) => isTerminal(status) && status !== 'completed').length;
-      bar.update(
-        Math.floor(all.reduce((sum, each) => sum + progressOf(each), 0)),
-        { done, failed },
-      );
+      bar.update(Math.floor(all.reduce((sum, each) => sum + progressOf(each), 0)), { done, failed });
     },
     stop: () => board.stop(),
   };

@@ -15,9 +15,16 @@ interface Row {
 
 describe('a table', () => {
   it('has no borders and no trailing blanks', () => {
-    expect(renderTable(columns, [{ job: 7, file: 'a.mp4', why: null }, { job: 12, file: 'bb.mp4', why: 'lost' }], 80)).toBe(
-      ['JOB  FILE    WHY', '  7  a.mp4', ' 12  bb.mp4  lost'].join('\n'),
-    );
+    expect(
+      renderTable(
+        columns,
+        [
+          { job: 7, file: 'a.mp4', why: null },
+          { job: 12, file: 'bb.mp4', why: 'lost' },
+        ],
+        80,
+      ),
+    ).toBe(['JOB  FILE    WHY', '  7  a.mp4', ' 12  bb.mp4  lost'].join('\n'));
   });
 
   it('cuts and wraps to the width, and loses no word of what wraps', () => {
@@ -37,7 +44,14 @@ describe('a table', () => {
 });
 
 it('pairs leave out what is not there', () => {
-  expect(renderPairs([['id', 1], ['error', null], ['status', 'queued'], ['tags', '']])).toBe('id      1\nstatus  queued');
+  expect(
+    renderPairs([
+      ['id', 1],
+      ['error', null],
+      ['status', 'queued'],
+      ['tags', ''],
+    ]),
+  ).toBe('id      1\nstatus  queued');
 });
 
 describe('figures', () => {
@@ -54,12 +68,23 @@ describe('figures', () => {
   });
 
   it('writes lengths of media', () => {
-    expect([0.5, 9.984, 60, 187.4, 3725].map(formatSeconds)).toEqual(['0.5 s', '9.98 s', '1:00', '3:07', '1:02:05']);
+    expect([0.5, 9.984, 60, 187.4, 3725].map(formatSeconds)).toEqual([
+      '0.5 s',
+      '9.98 s',
+      '1:00',
+      '3:07',
+      '1:02:05',
+    ]);
   });
 
   it('writes ages', () => {
     const now = Date.parse('2026-01-02T00:00:00Z');
-    const ages = ['2026-01-01T23:59:30Z', '2026-01-01T23:50:00Z', '2026-01-01T20:00:00Z', '2025-12-01T00:00:00Z'];
+    const ages = [
+      '2026-01-01T23:59:30Z',
+      '2026-01-01T23:50:00Z',
+      '2026-01-01T20:00:00Z',
+      '2025-12-01T00:00:00Z',
+    ];
     expect(ages.map((since) => formatAge(since, now))).toEqual(['30s', '10m', '4h', '32d']);
   });
 });

@@ -28,7 +28,11 @@ export function renderTable<Row>(
     table.push(
       row.map((content, index) => {
         const wraps = columns[index]?.narrow === 'wrap';
-        return { content, wordWrap: wraps, wrapOnWordBoundary: content.split(' ').every((word) => word.length <= (widths[index] ?? 0)) };
+        return {
+          content,
+          wordWrap: wraps,
+          wrapOnWordBoundary: content.split(' ').every((word) => word.length <= (widths[index] ?? 0)),
+        };
       }),
     );
   }
@@ -74,11 +78,15 @@ const BORDERLESS = {
 
 function text(value: unknown): string {
   if (value === null || value === undefined) return '';
-  return typeof value === 'object' ? JSON.stringify(value) : String(value as string | number | boolean);
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 /** The natural widths, less what is too much, taken from the widest column that may give way. */
-function fit<Row>(columns: readonly Column<Row>[], cells: readonly string[][], width: number | undefined): number[] {
+function fit<Row>(
+  columns: readonly Column<Row>[],
+  cells: readonly string[][],
+  width: number | undefined,
+): number[] {
   const widths = columns.map(({ title }, index) =>
     Math.max(title.length, ...cells.map((row) => longestLine(row[index] ?? ''))),
   );
@@ -87,7 +95,9 @@ function fit<Row>(columns: readonly Column<Row>[], cells: readonly string[][], w
   while (excess > 0) {
     const widest = widths.reduce(
       (best, each, index) =>
-        columns[index]?.narrow !== undefined && each > (widths[best] ?? 0) && each > LEAST_WIDTH ? index : best,
+        columns[index]?.narrow !== undefined && each > (widths[best] ?? 0) && each > LEAST_WIDTH
+          ? index
+          : best,
       -1,
     );
     if (widest < 0) break;

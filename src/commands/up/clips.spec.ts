@@ -39,7 +39,10 @@ describe('clips', () => {
   });
 
   it('may be missing, with or without their folder', async () => {
-    const [first, second] = await clipsOf([join(directory, 'no.mp4'), join(directory, 'none', 'no.mp4')], out);
+    const [first, second] = await clipsOf(
+      [join(directory, 'no.mp4'), join(directory, 'none', 'no.mp4')],
+      out,
+    );
     expect(first?.input).toBe(join(directory, 'no.mp4'));
     expect(second?.input).toBe(join(directory, 'none', 'no.mp4'));
   });
@@ -58,7 +61,16 @@ describe('clips', () => {
 
 describe('names of results', () => {
   it('are such as a worker takes', () => {
-    const names = ['.hidden.mkv', '-y.mp4', 'a\\b.mp4', '...', 'no-extension', `${'ü'.repeat(200)}.mkv`, 'x.tar.gz', '.mp4'];
+    const names = [
+      '.hidden.mkv',
+      '-y.mp4',
+      'a\\b.mp4',
+      '...',
+      'no-extension',
+      `${'ü'.repeat(200)}.mkv`,
+      'x.tar.gz',
+      '.mp4',
+    ];
     for (const name of names) expect(() => parseOutputName(outputName(`/in/${name}`))).not.toThrow();
     expect(outputName('/in/.hidden.mkv')).toBe('hidden.mp4');
     expect(outputName('/in/x.tar.gz')).toBe('x.tar.mp4');

@@ -28,7 +28,10 @@ export async function clipsOf(files: readonly string[], outputDir: string): Prom
   const clips: Clip[] = [];
   for (const file of files) {
     const input = await realPath(file);
-    const output = freeName(outputName(input), (name) => taken.has(name) || existsSync(join(outputDir, name)));
+    const output = freeName(
+      outputName(input),
+      (name) => taken.has(name) || existsSync(join(outputDir, name)),
+    );
     taken.add(output);
     const complaint = isPlainText(input, 4096) ? undefined : 'its name holds control characters: rename it';
     clips.push({ file, input, output, ...(complaint !== undefined && { complaint }) });
@@ -44,7 +47,12 @@ export function inputRoots(clips: readonly Clip[]): string[] {
 export function submissionOf({ input, output }: Clip): SubmitJob {
   const requirements = { labels: { ...STARTED_BY_UP } };
   return input === undefined
-    ? { scenario: '720p30-h264', parameters: { duration: GENERATED_SECONDS, output }, requirements, priority: 'high' }
+    ? {
+        scenario: '720p30-h264',
+        parameters: { duration: GENERATED_SECONDS, output },
+        requirements,
+        priority: 'high',
+      }
     : { scenario: 'h264', parameters: { input, output, codec: 'h264' }, requirements, priority: 'high' };
 }
 

@@ -38,8 +38,7 @@ export class Member {
 
   /** Resolves when the process says that it is ready. Throws, with its last words, if it dies before. */
   async start(): Promise<void> {
-    const ready = await this.#spawn();
-    await ready;
+    await this.#spawn();
     this.#wasReady = true;
   }
 
@@ -61,8 +60,7 @@ export class Member {
     this.#child?.kill('SIGKILL');
   }
 
-  /** Answers a promise of readiness once the process exists. */
-  async #spawn(): Promise<Promise<void>> {
+  async #spawn(): Promise<void> {
     const { args, env, logFile } = this.options;
     const log = await open(logFile, 'a', 0o600);
     const from = (await log.stat()).size;
@@ -79,14 +77,11 @@ export class Member {
     await log.close();
     this.#child = child;
     this.#exited = new Promise((resolve) => child.once('close', () => resolve()));
-    const ready = new Promise<void>((resolve, reject) => {
+    await new Promise<void>((resolve, reject) => {
       child.once('message', () => resolve());
       child.once('error', reject);
       child.once('exit', (code, signal) => void this.#onExit(code, signal, from).then(reject, reject));
     });
-    // Whoever restarts does not wait for it.
-    ready.catch(() => undefined);
-    return ready;
   }
 
   /** Answers why a start failed. */

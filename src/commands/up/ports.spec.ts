@@ -26,7 +26,9 @@ describe('ports of a local cluster', () => {
     try {
       const ports = { api: [port], metrics: [], workerMetrics: [] };
       await expect(refuseTakenPorts(ports)).rejects.toThrow(
-        new RegExp(`^port ${port} is taken by another program; move all ports of the cluster with --port, such as --port \\d+$`),
+        new RegExp(
+          `^port ${port} is taken by another program; move all ports of the cluster with --port, such as --port \\d+$`,
+        ),
       );
     } finally {
       other.close();

@@ -13,7 +13,11 @@ export function resultsTable(outcomes: readonly Outcome[], outputDir: string): s
       { title: 'SIZE', value: ({ job }) => formatSize(job?.result?.size_bytes), align: 'right' },
       { title: 'DURATION', value: ({ job }) => formatSeconds(job?.result?.duration_seconds), align: 'right' },
       { title: 'SPEED', value: speedOf, align: 'right' },
-      { title: 'RESULT', value: (outcome) => outcome.failure ?? shownPath(outcome, outputDir), narrow: 'wrap' },
+      {
+        title: 'RESULT',
+        value: (outcome) => outcome.failure ?? shownPath(outcome, outputDir),
+        narrow: 'wrap',
+      },
     ],
     outcomes,
   );
@@ -25,13 +29,21 @@ export function resultLine(outcome: Outcome, outputDir: string): string {
   const { result } = outcome.job ?? {};
   const video = videoOf(outcome.job);
   const size = video?.width === undefined ? '' : ` ${video.width}x${video.height}`;
-  const figures = [`${video?.codec ?? ''}${size}`, formatSeconds(result?.duration_seconds), formatSize(result?.size_bytes)];
+  const figures = [
+    `${video?.codec ?? ''}${size}`,
+    formatSeconds(result?.duration_seconds),
+    formatSize(result?.size_bytes),
+  ];
   const speed = speedOf(outcome);
   return `${shownPath(outcome, outputDir)}  ${figures.join(', ')}${speed === '' ? '' : `, made at ${speed}`}`;
 }
 
 function statusOf({ job, failure }: Outcome): string {
-  return failure === undefined ? 'completed' : job === undefined || job.status === 'completed' ? 'failed' : job.status;
+  return failure === undefined
+    ? 'completed'
+    : job === undefined || job.status === 'completed'
+      ? 'failed'
+      : job.status;
 }
 
 function videoOf(job: Outcome['job']) {

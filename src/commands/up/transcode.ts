@@ -43,7 +43,11 @@ export async function transcode(
     board.show(job);
   };
   try {
-    const ended = await watchJobs(client, jobs.map(({ id }) => id), { onChange, every: 250, signal });
+    const ended = await watchJobs(
+      client,
+      jobs.map(({ id }) => id),
+      { onChange, every: 250, signal },
+    );
     const jobOf = new Map(ended.map((job) => [clipOf.get(job.id), job]));
     return await Promise.all(clips.map((clip) => outcomeOf(clip, jobOf.get(clip), outputDir)));
   } finally {
@@ -58,7 +62,9 @@ async function submitAll(client: RestClient, clips: readonly Clip[]): Promise<Jo
   const jobs: Job[] = [];
   for (let start = 0; start < clips.length; start += BATCH) {
     const body = { jobs: clips.slice(start, start + BATCH).map(submissionOf) };
-    const answer = await client.post<{ jobs: Job[] }>('/jobs/batch', body, { 'idempotency-key': randomUUID() });
+    const answer = await client.post<{ jobs: Job[] }>('/jobs/batch', body, {
+      'idempotency-key': randomUUID(),
+    });
     jobs.push(...answer.jobs);
   }
   return jobs;
@@ -70,14 +76,22 @@ async function outcomeOf(clip: Clip, job: Job | undefined, outputDir: string): P
     return { clip, job, failure: [job.failure_reason, job.error].filter(Boolean).join(': ') || job.status };
   }
   const path = join(outputDir, job.result?.output ?? clip.output);
-  return (await appears(path)) ? { clip, job } : { clip, job, failure: `${path} did not appear; see the workers' logs` };
+  return (await appears(path))
+    ? { clip, job }
+    : { clip, job, failure: `${path} did not appear; see the workers' logs` };
 }
 
 /** A worker moves its result into place after a master accepted it, so a moment after the job is completed. */
 async function appears(path: string): Promise<boolean> {
   const deadline = Date.now() + 10_000;
   for (;;) {
-    if (await stat(path).then(() => true, () => false)) return true;
+    if (
+      await stat(path).then(
+        () => true,
+        () => false,
+      )
+    )
+      return true;
     if (Date.now() > deadline) return false;
     await delay(20);
   }

@@ -114,7 +114,10 @@ describe('verify', () => {
   });
 
   it('finds I5: a job that rests in another state than its last event names', async () => {
-    await cluster.sql(`UPDATE ffmpeg_master.job_history SET status = 'failed' WHERE id = $1`, cluster.scheduled);
+    await cluster.sql(
+      `UPDATE ffmpeg_master.job_history SET status = 'failed' WHERE id = $1`,
+      cluster.scheduled,
+    );
     expect(await broken()).toEqual({ I5: [cluster.scheduled] });
   });
 
@@ -249,13 +252,24 @@ async function soundCluster({ pool }: TestDatabase): Promise<Cluster> {
     ['submitted', 'promoted', 'assigned', 'started', 'completed'],
     'completed',
   );
-  await pool.query(`UPDATE ffmpeg_master.job_history SET run_at = now() - interval '1 hour' WHERE id = $1`, [scheduled]);
+  await pool.query(`UPDATE ffmpeg_master.job_history SET run_at = now() - interval '1 hour' WHERE id = $1`, [
+    scheduled,
+  ]);
   const retried = await addJob(
     pool,
     'job_history',
     [
       ...(['submitted', 'assigned', 'started', 'retrying', 'promoted', 'assigned', 'lease_expired'] as const),
-      ...(['assigned', 'started', 'released', 'assigned', 'canceled', 'retried', 'assigned', 'completed'] as const),
+      ...([
+        'assigned',
+        'started',
+        'released',
+        'assigned',
+        'canceled',
+        'retried',
+        'assigned',
+        'completed',
+      ] as const),
     ],
     'completed',
   );
@@ -298,7 +312,9 @@ async function addJob(
   for (const [index, type] of steps.entries()) {
     if (type === 'assigned') {
       attempt += 1;
-      const { rows } = await pool.query<{ token: string }>(`SELECT nextval('ffmpeg_master.lease_tokens') AS token`);
+      const { rows } = await pool.query<{ token: string }>(
+        `SELECT nextval('ffmpeg_master.lease_tokens') AS token`,
+      );
       token = rows[0]?.token ?? null;
     }
     const next: string = NEXT[type] ?? state ?? 'queued';

@@ -32,7 +32,9 @@ export async function verifyDatabase(database: Queryable, options: VerifyOptions
       const violations = found.get(id) ?? [];
       for (const look of looks) {
         if (violations.length >= limit || (!look.ranged && !first)) continue;
-        violations.push(...(await repository.violations(look, range, limit - violations.length, LEGAL_STEPS)));
+        violations.push(
+          ...(await repository.violations(look, range, limit - violations.length, LEGAL_STEPS)),
+        );
       }
     }
     first = false;
@@ -60,6 +62,8 @@ async function* ranges(
 /** As the statement compares them. */
 const LEGAL_STEPS: readonly string[] = [null, ...JOB_STATUSES].flatMap((from) =>
   JOB_STATUSES.flatMap((to) =>
-    JOB_EVENT_TYPES.filter((event) => isLegal(from, to, event)).map((event) => `${from ?? ''}>${to}:${event}`),
+    JOB_EVENT_TYPES.filter((event) => isLegal(from, to, event)).map(
+      (event) => `${from ?? ''}>${to}:${event}`,
+    ),
   ),
 );

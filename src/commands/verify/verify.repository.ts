@@ -246,12 +246,20 @@ const I10 = inRange(
 );
 
 /** What `verify` runs, in this order; each invariant may need several looks. */
-export const INVARIANTS: readonly { readonly id: string; readonly promise: string; readonly looks: readonly Look[] }[] = [
+export const INVARIANTS: readonly {
+  readonly id: string;
+  readonly promise: string;
+  readonly looks: readonly Look[];
+}[] = [
   { id: 'I1', promise: 'no job is lost', looks: [I1, I1_STUCK] },
   { id: 'I2', promise: 'no job is claimed twice', looks: [I2, I2_LEASES] },
   { id: 'I4', promise: 'one leader an epoch', looks: [I4] },
   { id: 'I5', promise: 'only legal steps', looks: [I5, I5_STATE] },
-  { id: 'I6', promise: 'attempts are bounded, each ends once', looks: [I6_ATTEMPTS, I6_RELEASES, I6_ENDINGS] },
+  {
+    id: 'I6',
+    promise: 'attempts are bounded, each ends once',
+    looks: [I6_ATTEMPTS, I6_RELEASES, I6_ENDINGS],
+  },
   { id: 'I7', promise: 'limits are kept', looks: [I7_NODES, I7_QUEUES] },
   { id: 'I8', promise: 'run_at is promoted once, and in time', looks: [I8] },
   { id: 'I10', promise: 'events without a gap', looks: [I10] },
@@ -278,7 +286,12 @@ export class VerifyRepository {
   }
 
   /** At most `limit` violations. */
-  violations(look: Look, range: JobRange, limit: number, legalSteps: readonly string[]): Promise<Violation[]> {
+  violations(
+    look: Look,
+    range: JobRange,
+    limit: number,
+    legalSteps: readonly string[],
+  ): Promise<Violation[]> {
     const values: unknown[] = look.ranged ? [range.days, range.above, range.upTo, limit] : [limit];
     if (look.statement === I5.statement) values.push(legalSteps);
     return this.database.query<Violation>(look.statement, values);
