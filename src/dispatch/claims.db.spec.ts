@@ -190,7 +190,22 @@ describe('a claim', () => {
     await master.submit();
     await master.nodes.setDraining(PRINCIPAL, node, true);
 
-    expect(await master.claim(node, { wait_seconds: 20 })).toEqual([]);
+    expect(await master.claim(node)).toEqual([]);
+    const parked = master.claim(node, { wait_seconds: 20 });
+    await master.nodes.setDraining(PRINCIPAL, node, false);
+    signals.resync();
+    expect(await parked).toHaveLength(1);
+  });
+
+  it('of a node that was given up brings it back', async () => {
+    const master = await start();
+    const node = await master.node();
+    await master.submit();
+    await db.pool.query(`UPDATE ffmpeg_master.nodes SET status = 'offline'`);
+    await master.nodeDirectory.sync();
+
+    expect(await master.claim(node)).toHaveLength(1);
+    expect(await master.nodes.get(PRINCIPAL, node)).toMatchObject({ status: 'online' });
   });
 
   it('answers 404 to a node that is not there', async () => {

@@ -42,6 +42,7 @@ import {
   type SlotRow,
 } from './claim.repository.js';
 import { DispatchMetrics } from './dispatch.metrics.js';
+import { HeartbeatsService } from './heartbeats.service.js';
 import { LaneBoard } from './lane-board.js';
 import { LaneFit } from './lane-fit.js';
 import { QueueDirectory } from './queue-directory.js';
@@ -73,6 +74,7 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
   constructor(
     private readonly repository: ClaimRepository,
     private readonly nodes: NodeDirectory,
+    private readonly heartbeats: HeartbeatsService,
     private readonly lanes: LaneDirectory,
     private readonly queues: QueueDirectory,
     private readonly fit: LaneFit,
@@ -109,6 +111,8 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
     const node = await this.nodes.get(node_id);
     if (!node) throw nodeNotFound();
     if (this.draining.isDraining) return [];
+    // A node that claims is there, whatever its heartbeats did.
+    if (node.status === 'offline') await this.heartbeats.beat(node_id, { attempts: [] });
     if (this.waiting.size >= MAX_WAITING) {
       throw new Overloaded(`${MAX_WAITING} claims wait at this master already; try again shortly.`);
     }
@@ -274,8 +278,7 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
       const attempts = slots.flatMap(({ job }) => job ?? []);
       if (attempts.length > 0) this.settle(claim, attempts);
       else if (slots.some(({ outcome }) => outcome === 'again')) await this.answerAgain(claim);
-      else if (slots.some(({ outcome }) => outcome === 'node')) this.settle(claim, []);
-      else if (slots.some(({ outcome }) => outcome === 'full')) claim.full = true;
+      else if (slots.some(({ outcome }) => outcome === 'node' || outcome === 'full')) claim.full = true;
       if (!claim.answered && this.draining.isDraining) this.settle(claim, []);
       if (!claim.answered && !claim.patient && wasFresh) impatient.push(claim);
     }

@@ -19,7 +19,7 @@ export class WaitingClaim {
   readonly answer: Promise<AttemptRow[]>;
   /** False once a statement has looked whether this claim id was answered before. */
   fresh = true;
-  /** The node had no room when last tried; tried again at the next resync. */
+  /** The node had no room, or drained, when last tried; tried again at the next resync. */
   full = false;
   /** It does not wait, and the lane heads are being, or were, read once more on its behalf. */
   looking = false;

@@ -105,9 +105,16 @@ export class DispatchMaster {
     this.logs = new JobLogsService(new JobLogsRepository(database), this.history);
     this.events = new JobEvents(new JobEventsRepository(database), this.history);
     const dispatchMetrics = new DispatchMetrics(metrics);
+    this.heartbeats = new HeartbeatsService(
+      new HeartbeatRepository(database),
+      this.nodes,
+      signals,
+      this.settings,
+    );
     this.claims = new ClaimsService(
       new ClaimRepository(database),
       this.nodeDirectory,
+      this.heartbeats,
       lanes,
       this.queueDirectory,
       fit,
@@ -125,12 +132,6 @@ export class DispatchMaster {
       this.queueDirectory,
       signals,
       dispatchMetrics,
-      this.settings,
-    );
-    this.heartbeats = new HeartbeatsService(
-      new HeartbeatRepository(database),
-      this.nodes,
-      signals,
       this.settings,
     );
     this.queues = new QueuesService(new QueuesRepository(database), this.queueDirectory, signals);
