@@ -83,10 +83,11 @@ describe('up --once', () => {
 
     expect(process.errors()).toBe('ffmpeg-master: 3 of 4 files failed; the reasons stand in the table\n');
     const rows = process.output().split('\n');
-    const row = (end: string) => rows.find((line) => line.includes(end) && line.includes('failed')) ?? '';
+    const row = (file: string) =>
+      rows.find((line) => line.startsWith(file) && line.includes('input_error')) ?? '';
     expect(row(missing)).toMatch(/input_error: .*does not exist/);
     expect(row(nowhere)).toMatch(/input_error: .*does not exist/);
-    expect(row('broken.mp4')).toMatch(/input_error: .*cannot be read as media/);
+    expect(row(join(media, 'broken.mp4'))).toMatch(/input_error: .*cannot be read as media/);
     expect((await probe(join(folder.path, 'mixed', 'FILE.mp4'))).video.codec_name).toBe('h264');
     expect((await readdir(join(folder.path, 'mixed'))).filter((name) => !name.startsWith('.'))).toEqual([
       'FILE.mp4',

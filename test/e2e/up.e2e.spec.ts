@@ -142,7 +142,7 @@ describe('up', () => {
     expect(await folder.processes()).toEqual([]);
   });
 
-  it('names the process that cannot start, with its last words', async () => {
+  it('refuses wrong settings before anything is started', async () => {
     const cluster = folder.run(['up', '--port', String(folder.port)], { RETRY_MAX_RETRIES: 'many' });
     expect(await cluster.ended).toBe(2);
     expect(cluster.errors()).toMatch(/^ffmpeg-master: wrong setting: retry\.max_retries is "many"/);

@@ -15,6 +15,8 @@ export interface MemberOptions {
   readonly logFile: string;
   /** Told when it died and is started again. */
   readonly onDeath: (message: string) => void;
+  /** What Node runs; default the program that runs now, with the flags of its Node. */
+  readonly program?: readonly string[];
 }
 
 const RESTART_AFTER_MS = 1000;
@@ -61,7 +63,7 @@ export class Member {
   }
 
   async #spawn(): Promise<void> {
-    const { args, env, logFile } = this.options;
+    const { args, env, logFile, program = thisProgram() } = this.options;
     const log = await open(logFile, 'a', 0o600);
     const from = (await log.stat()).size;
     if (this.#stopping) {
@@ -69,7 +71,7 @@ export class Member {
       throw new Failure(`${this.name} was not started, for the cluster stops`);
     }
     // In a session of its own: Ctrl-C must reach `up` alone, which then stops all in good order.
-    const child = spawn(process.execPath, [...programArguments(), ...args], {
+    const child = spawn(process.execPath, [...program, ...args], {
       env,
       detached: true,
       stdio: ['ignore', log.fd, log.fd, 'ipc'],
@@ -97,8 +99,7 @@ export class Member {
   }
 }
 
-/** The flags of Node itself, and the program that runs now. */
-function programArguments(): string[] {
+function thisProgram(): string[] {
   return [...process.execArgv, process.argv[1] ?? ''];
 }
 
