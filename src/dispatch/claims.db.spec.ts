@@ -162,7 +162,11 @@ describe('a claim', () => {
 
     expect(given).toHaveLength(5);
     const waiting = jobs.find((job) => !given.some((attempt) => attempt.id === job.id))!;
-    expect((await three[1]!.jobs.get(PRINCIPAL, waiting.id)).waiting_for).toBe('limit');
+    signals.resync();
+    await eventually(
+      async () => expect((await three[1]!.jobs.get(PRINCIPAL, waiting.id)).waiting_for).toBe('limit'),
+      { within: 2000 },
+    );
     const parked = three[2]!.claim(nodes[11]!, { wait_seconds: 20 });
     expect(await three[0]!.report(given[0]!.node, given[0]!, { status: 'completed' })).toBe('accepted');
     expect(await parked).toHaveLength(1);

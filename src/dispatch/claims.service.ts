@@ -95,7 +95,10 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
       this.signals.onResync(() => this.lookAround()),
       this.draining.onBegin(() => this.answerAll()),
     );
-    this.queues.onChange(() => this.board.reorder());
+    this.queues.onChange(() => {
+      this.board.reorder();
+      this.pump();
+    });
     this.expiry = setInterval(() => this.expire(), EXPIRY_INTERVAL);
     this.expiry.unref();
   }

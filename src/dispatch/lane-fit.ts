@@ -42,7 +42,7 @@ export class LaneFit extends LaneStatus {
     const queue = this.queues.get(lane.queue);
     if (queue.paused) return 'paused';
     if (!this.isRunnable(lane)) return 'requirement';
-    return queue.max_running === null ? null : 'limit';
+    return queue.at_limit ? 'limit' : null;
   }
 
   private isRunnable(lane: Lane): boolean {

@@ -7,6 +7,8 @@ export interface QueueSettings {
   readonly aging_step_us: number | null;
   readonly max_running: number | null;
   readonly paused: boolean;
+  /** As many of its jobs run as may. */
+  readonly at_limit: boolean;
 }
 
 /** What stands between two levels where order is strict: no job waits for 50 years. */

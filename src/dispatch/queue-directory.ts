@@ -31,7 +31,14 @@ export class QueueDirectory implements OnModuleInit, OnModuleDestroy {
   /** A queue's settings; the defaults for one that has none yet. */
   get(name: string): QueueSettings {
     return (
-      this.queues.get(name) ?? { name, rank: null, aging_step_us: null, max_running: null, paused: false }
+      this.queues.get(name) ?? {
+        name,
+        rank: null,
+        aging_step_us: null,
+        max_running: null,
+        paused: false,
+        at_limit: false,
+      }
     );
   }
 

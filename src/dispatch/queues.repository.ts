@@ -15,7 +15,10 @@ export interface QueueFigures {
 
 const LIST_QUEUE_SETTINGS = statement(
   'ListQueueSettings',
-  `SELECT q.name, q.rank, q.aging_step_us, q.max_running, q.paused FROM ffmpeg_master.queues q ORDER BY q.name`,
+  `SELECT q.name, q.rank, q.aging_step_us, q.max_running, q.paused,
+          coalesce(c.running >= q.max_running, false) AS at_limit
+   FROM ffmpeg_master.queues q LEFT JOIN ffmpeg_master.queue_counters c ON c.queue = q.name
+   ORDER BY q.name`,
 );
 
 const PAUSE_QUEUE = statement(
