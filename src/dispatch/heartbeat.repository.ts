@@ -29,6 +29,9 @@ export interface BeatenNode {
 // Jobs first (only those that start), then leases, each in key order. The update of a lease touches no
 // indexed column, so it is HOT; jobs are only read, for `paused`. Every step is tied to node, job and
 // token together, so that a guessed token beside the true one in a group gains nothing and costs nothing.
+// The state is checked by a CASE, out of any index's reach: a plan made while few jobs were assigned read
+// all assigned ones for one heartbeat. The updates look up what was locked and repeat no ANY: the generic
+// plan repeated that scan for each row (200 rows for 20 attempts, half a million for 1,000).
 const EXTEND_LEASES = statement(
   'ExtendLeases',
   `WITH input AS MATERIALIZED (
@@ -42,12 +45,12 @@ const EXTEND_LEASES = statement(
    starting AS MATERIALIZED (
      SELECT j.id FROM ffmpeg_master.jobs j
      JOIN input i ON i.job_id = j.id AND i.lease_token = j.lease_token AND i.node_id = j.node_id
-     WHERE i.started AND j.id = ANY($3::uuid[]) AND j.status = 'assigned'
+     WHERE i.started AND j.id = ANY($3::uuid[]) AND CASE WHEN j.status = 'assigned' THEN true END
      ORDER BY j.id FOR UPDATE OF j
    ),
    started AS (
      UPDATE ffmpeg_master.jobs j SET status = 'running', started_at = now(), event_count = j.event_count + 1
-     FROM starting s WHERE j.id = s.id AND j.id = ANY($3::uuid[]) AND j.status = 'assigned'
+     FROM starting s WHERE j.id = s.id AND CASE WHEN j.status = 'assigned' THEN true END
      RETURNING j.*
    ),
    event AS (
@@ -74,7 +77,7 @@ const EXTEND_LEASES = statement(
          fps = coalesce(h.fps, l.fps), speed = coalesce(h.speed, l.speed),
          media_seconds = coalesce(h.duration_seconds, l.media_seconds)
      FROM held h
-     WHERE l.lease_token = h.lease_token AND l.lease_token = ANY($4::bigint[]) AND NOT h.revoked
+     WHERE l.lease_token = h.lease_token AND NOT h.revoked
      RETURNING l.lease_token
    )
    SELECT h.node_id, h.job_id, h.lease_token, x.lease_token IS NOT NULL AS extended, h.canceled,
@@ -92,7 +95,7 @@ const TOUCH_NODES = statement(
      ORDER BY i.node_id
    ),
    locked AS MATERIALIZED (
-     SELECT p.node_id FROM ffmpeg_master.node_presence p JOIN input i ON i.node_id = p.node_id
+     SELECT p.node_id FROM ffmpeg_master.node_presence p WHERE p.node_id = ANY($2::uuid[])
      ORDER BY p.node_id FOR UPDATE OF p
    ),
    touched AS (
@@ -104,7 +107,7 @@ const TOUCH_NODES = statement(
      WHERE p.node_id = k.node_id
    )
    SELECT n.id AS node_id, n.draining, n.status
-   FROM input i JOIN ffmpeg_master.nodes n ON n.id = i.node_id`,
+   FROM ffmpeg_master.nodes n WHERE n.id = ANY($2::uuid[])`,
 );
 
 @Injectable()
@@ -135,6 +138,7 @@ export class HeartbeatRepository {
           ram_free_bytes,
         })),
       ),
+      beats.map((beat) => beat.node_id),
     ]);
   }
 }

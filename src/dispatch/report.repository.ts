@@ -38,6 +38,8 @@ export const MAX_RELEASES = 20;
 
 // Fenced by the tuple (job, token, node). Locks jobs, then leases, then counters, each by key. What is
 // not accepted here may have been accepted before: a second statement, with a snapshot of its own, tells.
+// `revoked` is judged after the lock: a cancel that commits while this waits has just revoked the lease, and
+// the slot would stay taken until that lease ends.
 const REPORT_ATTEMPTS = statement(
   'ReportAttempts',
   `WITH input AS MATERIALIZED (
@@ -52,16 +54,18 @@ const REPORT_ATTEMPTS = statement(
      JOIN (SELECT DISTINCT ON (job_id, lease_token, node_id) * FROM input
            ORDER BY job_id, lease_token, node_id, ordinal) i
        ON i.job_id = j.id AND i.lease_token = j.lease_token AND i.node_id = j.node_id
-     WHERE j.id = ANY($2::uuid[]) AND j.status IN ('assigned', 'running')
+     WHERE j.id = ANY($2::uuid[]) AND CASE WHEN j.status IN ('assigned', 'running') THEN true END
      ORDER BY j.id FOR UPDATE OF j
    ),
-   lease AS MATERIALIZED (
-     SELECT l.lease_token, l.queue, l.node_id, l.progress, i.ordinal
+   held AS MATERIALIZED (
+     SELECT l.lease_token, l.queue, l.node_id, l.progress, l.revoked, i.ordinal
      FROM ffmpeg_master.leases l
      JOIN input i ON i.lease_token = l.lease_token AND i.job_id = l.job_id AND i.node_id = l.node_id
-     WHERE l.lease_token = ANY($3::bigint[])
-       AND (l.revoked OR l.lease_token IN (SELECT f.lease_token FROM found f))
+     WHERE l.lease_token = ANY($3::bigint[]) AND (SELECT count(*) FROM found) >= 0
      ORDER BY l.lease_token FOR UPDATE OF l
+   ),
+   lease AS MATERIALIZED (
+     SELECT h.* FROM held h WHERE h.revoked OR h.lease_token IN (SELECT f.lease_token FROM found f)
    ),
    judged AS MATERIALIZED (
      SELECT f.*,

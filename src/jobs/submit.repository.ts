@@ -97,11 +97,16 @@ const SUBMIT_JOBS = statement(
    SELECT id, sequence_number, created_at, due_at FROM created`,
 );
 
+// LIMIT keeps it a look-up a key: as a join, a plan made while the table was empty read all keys of the day.
 const FIND_KEYS = statement(
   'FindIdempotencyKeys',
-  `SELECT k.tenant_id, k.route, k.key, encode(k.body_hash, 'hex') AS body_hash, k.job_ids
+  `SELECT f.*
    FROM json_to_recordset($1::json) AS r(tenant_id text, route text, key text)
-   JOIN ffmpeg_master.idempotency_keys k USING (tenant_id, route, key)`,
+   CROSS JOIN LATERAL (
+     SELECT k.tenant_id, k.route, k.key, encode(k.body_hash, 'hex') AS body_hash, k.job_ids
+     FROM ffmpeg_master.idempotency_keys k
+     WHERE k.tenant_id = r.tenant_id AND k.route = r.route AND k.key = r.key LIMIT 1
+   ) f`,
 );
 
 @Injectable()

@@ -99,7 +99,8 @@ CREATE TABLE ffmpeg_master.nodes (
 );
 CREATE INDEX idx_nodes_status ON ffmpeg_master.nodes (status, id);
 CREATE INDEX idx_nodes_address ON ffmpeg_master.nodes (address);
-CREATE UNIQUE INDEX idx_nodes_name ON ffmpeg_master.nodes (tenant_id, name) NULLS NOT DISTINCT;
+-- The name first: a plan made while the table was empty looked a node up by its tenant, all 2,000 of them.
+CREATE UNIQUE INDEX idx_nodes_name ON ffmpeg_master.nodes (name, tenant_id) NULLS NOT DISTINCT;
 CREATE INDEX idx_nodes_given_name ON ffmpeg_master.nodes (given_name);
 
 -- What a claim and a report change of a node: one narrow row, locked and changed once a statement.
@@ -204,7 +205,9 @@ CREATE TABLE ffmpeg_master.job_history (
   result       jsonb,
   completed_at timestamptz NOT NULL,
   archived_on  date NOT NULL,
-  PRIMARY KEY (archived_on, id)
+  -- The id first: all rows of a partition have one day, and before the first ANALYZE of a new day the planner
+  -- took the day for selective and read 25,000 rows for a look-up of 297 ids, or for a page of 51.
+  PRIMARY KEY (id, archived_on)
 ) PARTITION BY RANGE (archived_on);
 CREATE INDEX idx_job_history_sequence ON ffmpeg_master.job_history (sequence_number);
 CREATE INDEX idx_job_history_status ON ffmpeg_master.job_history (status, sequence_number);

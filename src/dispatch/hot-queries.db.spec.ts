@@ -1,0 +1,195 @@
+/**
+ * How each hot query finds its rows, on tables as a busy cluster has them: by which index, and that it reads
+ * no more rows than it answers, times a factor that is written beside it.
+ *
+ * Each is looked at three times: as planned with its values, as the generic plan that a session keeps from
+ * the sixth execution on, and as the generic plan that a session kept from the time when the tables were
+ * empty. The last is what every master of a new cluster runs with until the first ANALYZE, or for hours
+ * where statistics do not change: nothing else tells a session to plan again.
+ */
+import { randomUUID } from 'node:crypto';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { useDatabase } from '../../test/support/database.js';
+import { DispatchMaster, PRINCIPAL } from '../../test/support/dispatch-master.js';
+import { ExplainingDatabase, PlanSession, type Explained } from '../../test/support/explaining-database.js';
+import { fillTables } from '../../test/support/filled-tables.js';
+import { LocalSignals } from '../../test/support/local-signals.js';
+
+const db = useDatabase();
+
+/** Attempts in a group: enough to tell what grows with it from what grows with its square. */
+const GROUP = 300;
+
+/** Dead versions that one look may meet: what is explained is rolled back and leaves them behind. */
+const DEAD = 10;
+
+const BIG = ['jobs', 'job_history', 'job_events', 'idempotency_keys'];
+/** A plan that knows its values may scan these once: it knows that it needs a good part of 2,000 rows. */
+const NARROW = ['leases', 'nodes', 'node_counters', 'node_presence'];
+
+interface Expected {
+  /** The only indexes that rows of these tables may be found by. */
+  readonly by: readonly string[];
+  /** Rows read for one that is answered. */
+  readonly factor: number;
+  readonly because: string;
+}
+
+const HOT: Record<string, Expected> = {
+  ClaimJobs: {
+    by: [
+      'idx_jobs_queue_priority',
+      'jobs_pkey',
+      'leases_claim',
+      'nodes_pkey',
+      'idx_nodes_status',
+      'node_counters_pkey',
+    ],
+    factor: 5,
+    because:
+      'a job is locked in its lane, ordered and updated; a slot reads its node; asked again, its lease',
+  },
+  ReadLaneHeads: { by: ['idx_jobs_queue_priority'], factor: 1, because: 'one probe a lane' },
+  FindAttempts: { by: ['leases_claim', 'jobs_pkey'], factor: 2, because: 'a lease and its job' },
+  ExtendLeases: {
+    by: ['leases_pkey', 'jobs_pkey'],
+    factor: 5,
+    because: 'a lease is locked and updated, a job that starts too; then the job is read for `paused`',
+  },
+  TouchNodes: {
+    by: ['node_presence_pkey', 'nodes_pkey'],
+    factor: 3,
+    because: 'the last-seen row is locked and updated, the node read',
+  },
+  ReportAttempts: {
+    by: ['jobs_pkey', 'leases_pkey', 'node_counters_pkey'],
+    factor: 6,
+    because: 'job and lease are locked and deleted, the counter of one node locked and updated',
+  },
+  FindReportedJobs: { by: ['jobs_pkey'], factor: 1, because: 'a row each' },
+  CreateJob: { by: [], factor: 0, because: 'it only inserts' },
+  FindIdempotencyKeys: { by: ['idempotency_keys_pkey'], factor: 1, because: 'a row a key' },
+  AppendJobLogs: { by: ['leases_pkey'], factor: 1, because: 'the lease of each chunk' },
+  GetJob: { by: ['jobs_pkey', 'leases_pkey'], factor: 2, because: 'the job and its lease' },
+  GetJobByNumber: { by: ['idx_jobs_sequence', 'leases_pkey'], factor: 2, because: 'the job and its lease' },
+  GetJobs: { by: ['jobs_pkey', 'leases_pkey'], factor: 2, because: 'each job and its lease' },
+  GetArchivedJobs: { by: ['job_history_pkey'], factor: 1, because: 'a row an id, on the days it can lie in' },
+  GetArchivedJobByNumber: { by: ['job_history_sequence_number_idx'], factor: 1, because: 'one row' },
+  ListJobs: {
+    by: ['idx_jobs_sequence', 'idx_jobs_status', 'leases_pkey'],
+    factor: 4,
+    because: 'each job and its lease; of two statuses a page each, half of which is not shown',
+  },
+  ListArchivedJobs: {
+    by: ['job_history_sequence_number_idx', 'job_history_status_sequence_number_idx'],
+    factor: 1,
+    because: 'a row each',
+  },
+  ListJobEvents: { by: ['job_events_pkey'], factor: 1, because: 'a row each' },
+};
+
+/** Runs every hot query, most of them for a whole group. */
+async function drive(database: ExplainingDatabase, signals = new LocalSignals()): Promise<void> {
+  const master = await new DispatchMaster(database, signals).start();
+  try {
+    const node = await master.node({ slots: GROUP, cpu_threads: 64 });
+    const others = await db.pool.query<{ id: string }>('SELECT id FROM ffmpeg_master.nodes LIMIT 50');
+    await Promise.all(Array.from({ length: GROUP }, () => master.submit()));
+    await submitWithKey(master);
+    await submitWithKey(master);
+    await master.claims['readHeads']();
+    const claim_id = randomUUID();
+    const attempts = await master.claim(node, { max_jobs: GROUP, claim_id });
+    expect(attempts).toHaveLength(GROUP);
+    await master.claim(node, { max_jobs: GROUP, claim_id });
+    const beats = attempts.map(({ id, lease_token }) => ({ job_id: id, lease_token, progress: 1 }));
+    await master.heartbeats.beat(node, { attempts: beats.map((beat) => ({ ...beat, started: true })) });
+    await Promise.all([
+      master.heartbeats.beat(node, { attempts: beats }),
+      ...others.rows.map(({ id }) => master.heartbeats.beat(id, { attempts: [] })),
+    ]);
+    const [first, second, ...rest] = attempts;
+    await master.logs.append(first!.id, { lease_token: first!.lease_token, offset: 0, text: 'frame=1' });
+    await master.jobs.get(PRINCIPAL, first!.id);
+    await master.jobs.get(PRINCIPAL, String(first!.sequence_number));
+    await master.report(node, second!, { status: 'failed' });
+    await master.report(node, second!, { status: 'failed' });
+    for (let time = 1; time <= 2; time += 1) {
+      await Promise.all(rest.map((attempt) => master.report(node, attempt, { status: 'completed' })));
+    }
+    const archived = await master.jobs.find(PRINCIPAL, rest[0]!.id);
+    await master.jobs.get(PRINCIPAL, String(archived.sequence_number));
+    await master.events.list(archived, 0, 100);
+    for (const status of [undefined, ['running'], ['queued'], ['running', 'assigned'], ['failed']] as const) {
+      await master.jobs.list(PRINCIPAL, { limit: 50, status: status && [...status] });
+    }
+  } finally {
+    master.stop();
+  }
+}
+
+function submitWithKey(master: DispatchMaster) {
+  const options = { route: 'POST /jobs', idempotency_key: 'hot' };
+  return master.submits.submit(PRINCIPAL, [{ scenario: 'keyed' }], options);
+}
+
+let fromEmpty: ExplainingDatabase;
+let custom: ExplainingDatabase;
+let generic: ExplainingDatabase;
+
+beforeAll(async () => {
+  // An ANALYZE in the middle would plan anew what shall be looked at.
+  for (const table of ['jobs', 'lanes', 'idempotency_keys', ...NARROW])
+    await db.pool.query(`ALTER TABLE ffmpeg_master.${table} SET (autovacuum_enabled = false)`);
+  const early = await PlanSession.open(db.dsn, 'generic');
+  await drive(new ExplainingDatabase(db.database, early));
+  await fillTables(db.pool, { waiting: 100_000, running: 2000, archived: 100_000, nodes: 2000 });
+  fromEmpty = new ExplainingDatabase(db.database, early);
+  await drive(fromEmpty);
+  await early.close();
+  const { rows } = await db.pool.query(
+    `SELECT reltuples FROM pg_class WHERE oid = 'ffmpeg_master.jobs'::regclass`,
+  );
+  expect(rows).toEqual([{ reltuples: -1 }]);
+
+  await db.pool.query('ANALYZE');
+  for (const mode of ['custom', 'generic'] as const) {
+    const session = await PlanSession.open(db.dsn, mode);
+    const database = new ExplainingDatabase(db.database, session);
+    await drive(database);
+    await session.close();
+    if (mode === 'custom') custom = database;
+    else generic = database;
+  }
+}, 120_000);
+
+describe.each(Object.entries(HOT))('%s', (name, { by, factor, because }) => {
+  it(`reads at most ${factor} rows for one, planned with its values (${because})`, () => {
+    hold(custom.named(name), by, factor, BIG);
+  });
+
+  it('does so by the plan that a session keeps', () => {
+    hold(generic.named(name), by, factor, [...BIG, ...NARROW]);
+  });
+
+  // Lists are planned each time, so what they do before the first ANALYZE of a table is over with it.
+  it.skipIf(name.startsWith('List') && name !== 'ListJobEvents')(
+    'does so by a plan from the time when the tables were empty',
+    () => {
+      hold(fromEmpty.named(name), by, factor, [...BIG, ...NARROW]);
+    },
+  );
+});
+
+function hold(explained: Explained[], by: readonly string[], factor: number, tables: readonly string[]) {
+  // The same claim again answers with its one slot, after a look at all its leases.
+  const answered = explained.filter(({ name, returned }) => returned > (name === 'ClaimJobs' ? 1 : 0));
+  expect(answered.length).toBeGreaterThan(0);
+  for (const { reads, returned } of answered) {
+    const ours = reads.filter(({ table, rows }) => tables.includes(table) && rows > 0);
+    const strayed = ours.filter(({ index }) => index === undefined || !by.includes(index));
+    expect(strayed).toEqual([]);
+    const read = ours.reduce((sum, { rows }) => sum + rows, 0);
+    expect(read, JSON.stringify({ returned, ours })).toBeLessThanOrEqual(factor * returned + DEAD);
+  }
+}
