@@ -36,7 +36,7 @@ const LIST_HISTORY_DAYS = statement(
    FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
    LEFT JOIN ffmpeg_master.history_days d ON d.day = to_date(right(c.relname, 8), 'YYYYMMDD')
    WHERE i.inhparent = 'ffmpeg_master.job_history'::regclass
-     AND to_date(right(c.relname, 8), 'YYYYMMDD') <= (now() AT TIME ZONE 'UTC')::date
+     AND to_date(right(c.relname, 8), 'YYYYMMDD') <= ((now() + interval '1 minute') AT TIME ZONE 'UTC')::date
    ORDER BY 1`,
 );
 
@@ -57,7 +57,10 @@ export class HistoryRepository {
     return row;
   }
 
-  /** Oldest first, today last; days to come are left out. */
+  /**
+   * Oldest first, today last; days to come are left out, but for the next one in the last minute of a day:
+   * the answer is kept for a few seconds, and jobs are archived from midnight on.
+   */
   days(): Promise<HistoryDay[]> {
     return this.database.query<HistoryDay>(LIST_HISTORY_DAYS);
   }

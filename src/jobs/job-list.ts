@@ -44,7 +44,9 @@ export class JobList {
     for (const day of days) {
       const last = found[limit];
       if (last !== undefined && last.sequence_number > highestOf(day)) break;
-      if (visited === DAYS_A_PAGE) return cutAbove(found, highestOf(day), limit);
+      // A page that cannot move the cursor looks further: days overlap where jobs waited for long.
+      if (visited >= DAYS_A_PAGE && highestOf(day) + 1 < before)
+        return cutAbove(found, highestOf(day), limit);
       const rows = await this.repository.archived(day.day, tenant_id, filter, before, limit + 1);
       found = newestFirst([...found, ...rows]).slice(0, limit + 1);
       visited += 1;
@@ -75,7 +77,6 @@ function newestFirst(rows: JobRow[]): JobRow[] {
 
 /** Only what lies above the days that were not looked into is complete. */
 function cutAbove(found: JobRow[], highest: number, limit: number): JobPage {
-  if (highest === Infinity) return { rows: found.slice(0, limit), next: found[limit - 1]?.sequence_number };
   const rows = found.filter((row) => row.sequence_number > highest).slice(0, limit);
   return { rows, next: rows.length === limit ? rows.at(-1)?.sequence_number : highest + 1 };
 }

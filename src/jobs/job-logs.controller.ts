@@ -19,7 +19,9 @@ const FOLLOW_INTERVAL = 500;
 export class ReadLogsQuery {
   /** Go on until the job has ended. */
   @IsOptional()
-  @Transform(({ value }) => (value === 'true' ? true : value === 'false' ? false : value))
+  @Transform(({ value }: { value: unknown }): unknown =>
+    value === 'true' ? true : value === 'false' ? false : value,
+  )
   @IsBoolean()
   follow?: boolean;
 }

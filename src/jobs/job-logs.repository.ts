@@ -39,9 +39,11 @@ const APPEND_LOGS = statement(
    SELECT h.ordinal FROM held h`,
 );
 
+// DISTINCT: a chunk that was sent again after midnight is a row of both days.
 const READ_LOGS = statement(
   'ReadJobLogs',
-  `SELECT g.lease_token, g.start_offset, g.text FROM ffmpeg_master.job_logs g
+  `SELECT DISTINCT ON (g.lease_token, g.start_offset) g.lease_token, g.start_offset, g.text
+   FROM ffmpeg_master.job_logs g
    WHERE g.day = ANY($1::date[]) AND g.job_id = $2 AND (g.lease_token, g.start_offset) > ($3, $4)
    ORDER BY g.lease_token, g.start_offset LIMIT $5`,
   { prepared: false },

@@ -19,7 +19,9 @@ import { QUEUE_NAME } from '../protocol/priority.js';
 export class JobFilter {
   /** One status, or several separated by commas. */
   @IsOptional()
-  @Transform(({ value }) => (typeof value === 'string' ? value.split(',') : value))
+  @Transform(({ value }: { value: unknown }): unknown =>
+    typeof value === 'string' ? value.split(',') : value,
+  )
   @IsArray()
   @ArrayMaxSize(JOB_STATUSES.length)
   @IsIn(JOB_STATUSES, { each: true })

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../database/database.js';
-import { statement } from '../database/statement.js';
+import { statement, type Statement } from '../database/statement.js';
 import { jobColumns, JOB_COLUMNS, TODAY } from './job-columns.js';
 import { settle } from './settle.sql.js';
 
@@ -26,6 +26,14 @@ function stillEvent(source: string, type: string, actor: string): string {
     FROM ${source} c CROSS JOIN ffmpeg_master.leadership l
   )`;
 }
+
+// Cancel, pause and resume lock the job first and look at its lease with a later snapshot: a claim that
+// commits while they wait for the job has made a lease that their first snapshot cannot see. A canceled job
+// would keep it, and its worker would encode to the end.
+const LOCK_JOB = statement(
+  'LockJob',
+  `SELECT j.id FROM ffmpeg_master.jobs j WHERE j.id = $1 AND j.tenant_id = $2 FOR UPDATE`,
+);
 
 // The lease stays, revoked: the worker still uses its slot until it says otherwise.
 const CANCEL_JOB = statement(
@@ -131,26 +139,32 @@ export class TransitionsRepository {
   constructor(private readonly database: Database) {}
 
   cancel(id: string, tenant_id: string, actor: string): Promise<Changed | undefined> {
-    return this.first(CANCEL_JOB, [id, tenant_id, actor]);
+    return this.locked(CANCEL_JOB, id, tenant_id, actor);
   }
 
   pause(id: string, tenant_id: string, actor: string): Promise<Changed | undefined> {
-    return this.first(PAUSE_JOB, [id, tenant_id, actor]);
+    return this.locked(PAUSE_JOB, id, tenant_id, actor);
   }
 
   resume(id: string, tenant_id: string, actor: string): Promise<Changed | undefined> {
-    return this.first(RESUME_JOB, [id, tenant_id, actor]);
+    return this.locked(RESUME_JOB, id, tenant_id, actor);
   }
 
-  retry(id: string, tenant_id: string, actor: string, archived_on: string): Promise<Changed | undefined> {
-    return this.first(RETRY_JOB, [id, tenant_id, actor, archived_on]);
-  }
-
-  private async first(
-    what: Parameters<Database['query']>[0],
-    values: unknown[],
+  async retry(
+    id: string,
+    tenant_id: string,
+    actor: string,
+    archived_on: string,
   ): Promise<Changed | undefined> {
-    const [row] = await this.database.query<Changed>(what, values);
+    const [row] = await this.database.query<Changed>(RETRY_JOB, [id, tenant_id, actor, archived_on]);
     return row;
+  }
+
+  private locked(change: Statement, id: string, tenant_id: string, actor: string) {
+    return this.database.transaction(async (transaction) => {
+      await transaction.query(LOCK_JOB, [id, tenant_id]);
+      const [row] = await transaction.query<Changed>(change, [id, tenant_id, actor]);
+      return row;
+    });
   }
 }
