@@ -18,7 +18,10 @@ afterAll(() => master.stop());
 
 describe('a master', () => {
   it('answers its probes without a key', async () => {
-    expect(await get('/health', {})).toMatchObject({ status: 200, body: { status: 'healthy', database: 'up' } });
+    expect(await get('/health', {})).toMatchObject({
+      status: 200,
+      body: { status: 'healthy', database: 'up' },
+    });
     expect(await get('/health/live', {})).toMatchObject({ status: 200, body: { status: 'alive' } });
     await eventually(async () => expect((await get('/health/leader', {})).status).toBe(200));
     await eventually(async () => {
@@ -43,15 +46,18 @@ describe('a master', () => {
     const text = await (await fetch(`${master.metricsUrl}/metrics`)).text();
     for (const name of [
       'db_connections_open',
-      'db_query_duration_seconds_bucket{le="0.0005",query="GetJob"}',
+      'db_query_duration_seconds_bucket{le="0.0005",query="HealthPing"}',
       'ffrtmp_http_requests_total{method="GET",route="/api/v1/jobs",status="200"}',
       'ffrtmp_event_stream_horizon_seconds 0',
       'ffrtmp_node_registrations_total{outcome="created"}',
       'nodejs_eventloop_lag_seconds',
     ]) {
-      if (!name.includes('GetJob')) expect(text).toContain(name);
+      expect(text).toContain(name);
     }
-    expect(await (await fetch(`${master.metricsUrl}/health`)).json()).toEqual({ status: 'healthy', database: 'up' });
+    expect(await (await fetch(`${master.metricsUrl}/health`)).json()).toEqual({
+      status: 'healthy',
+      database: 'up',
+    });
     expect((await fetch(`${master.metricsUrl}/api/v1/jobs`)).status).toBe(404);
   });
 
@@ -65,7 +71,10 @@ describe('a master', () => {
       });
       expect(body.epoch).toBeGreaterThan(0);
     });
-    expect(await send('POST', '/api/v1/cluster/resign')).toMatchObject({ status: 200, body: { resigned: true } });
+    expect(await send('POST', '/api/v1/cluster/resign')).toMatchObject({
+      status: 200,
+      body: { resigned: true },
+    });
     expect((await get('/health/leader', {})).status).toBe(503);
     expect(await send('POST', '/api/v1/cluster/resign')).toMatchObject({ status: 409 });
   });
@@ -73,9 +82,14 @@ describe('a master', () => {
   it('registers, lists, drains and removes nodes over HTTP', async () => {
     const { status, body: node } = await send('POST', '/api/v1/nodes', registration('gpu'));
     expect([status, node.heartbeat_interval_seconds, node.lease_seconds]).toEqual([201, 10, 30]);
-    expect((await send('POST', '/api/v1/nodes', { ...registration('gpu'), instance_id: node.id })).status).toBe(201);
+    expect(
+      (await send('POST', '/api/v1/nodes', { ...registration('gpu'), instance_id: node.id })).status,
+    ).toBe(201);
     expect(await get(`/api/v1/nodes/${node.id}`)).toMatchObject({ status: 200, body: { name: 'gpu' } });
-    expect((await get('/api/v1/nodes?limit=1')).body).toMatchObject({ items: [{ name: 'gpu' }], next_cursor: node.id });
+    expect((await get('/api/v1/nodes?limit=1')).body).toMatchObject({
+      items: [{ name: 'gpu' }],
+      next_cursor: node.id,
+    });
     expect((await send('POST', `/api/v1/nodes/${node.id}/drain`)).body.status).toBe('draining');
     expect((await send('POST', `/api/v1/nodes/${node.id}/resume`)).body.status).toBe('online');
     expect((await send('DELETE', `/api/v1/nodes/${node.id}`)).status).toBe(204);
@@ -89,12 +103,16 @@ describe('a master', () => {
     const { body: other } = await send('POST', '/api/v1/jobs', { scenario: '720p-h264' });
     const { body: job } = await send('POST', '/api/v1/jobs', { scenario: '720p-h264', tags: ['streamed'] });
     const one = await stream(`/api/v1/jobs/${job.id}/events?follow=true`);
-    await eventually(() => expect(one.events()).toMatchObject([{ job_id: job.id, n: 1, to_status: 'queued' }]));
+    await eventually(() =>
+      expect(one.events()).toMatchObject([{ job_id: job.id, n: 1, to_status: 'queued' }]),
+    );
     await send('POST', `/api/v1/jobs/${job.sequence_number}/cancel`);
     // The stream of one job ends with it.
     await eventually(() => expect(one.ended).toBe(true));
     expect(one.events()).toMatchObject([{ n: 1 }, { n: 2, to_status: 'canceled' }]);
-    await eventually(() => expect(all.events()).toMatchObject([{ n: 1 }, { n: 2, queue: 'default', tags: ['streamed'] }]));
+    await eventually(() =>
+      expect(all.events()).toMatchObject([{ n: 1 }, { n: 2, queue: 'default', tags: ['streamed'] }]),
+    );
     expect(all.text).not.toContain(other.id);
 
     const { body } = await get(`/api/v1/jobs/${job.id}/events?limit=1`);
@@ -132,7 +150,9 @@ describe('a master', () => {
     for (const [name, answer] of answers) {
       const { properties } = api.components.schemas[name];
       expect(Object.keys(properties), name).toEqual(expect.arrayContaining(Object.keys(answer)));
-      expect(Object.keys(answer), name).toEqual(expect.arrayContaining(api.components.schemas[name].required));
+      expect(Object.keys(answer), name).toEqual(
+        expect.arrayContaining(api.components.schemas[name].required),
+      );
     }
   });
 
@@ -201,12 +221,17 @@ describe('health while the database is frozen', () => {
     await holder.query('BEGIN');
     await holder.query('LOCK TABLE ffmpeg_master.queues, ffmpeg_master.nodes');
     const stuck = [1, 2, 3].map(() => get('/api/v1/nodes', authorization, other.url).catch(() => undefined));
+    const took: number[] = [];
     await eventually(async () => {
       const began = performance.now();
       const ready = await get('/health/ready', {}, other.url);
-      expect(performance.now() - began).toBeLessThan(1000);
-      expect(ready).toMatchObject({ status: 503, body: { error: { database: { status: 'down', message: 'no answer' } } } });
+      took.push(performance.now() - began);
+      expect(ready).toMatchObject({
+        status: 503,
+        body: { error: { database: { status: 'down', message: 'no answer' } } },
+      });
     });
+    expect(Math.max(...took)).toBeLessThan(1000);
     expect((await get('/health/live', {}, other.url)).status).toBe(200);
     expect(await get('/health', {}, other.url)).toMatchObject({ status: 200, body: { database: 'down' } });
     await holder.query('ROLLBACK');
@@ -276,12 +301,19 @@ async function answerOf(sent: Promise<Response>): Promise<Answer> {
   const response = await sent;
   const text = await response.text();
   const json = response.headers.get('content-type')?.includes('json') && text !== '';
-  return { status: response.status, headers: response.headers, text, body: json ? JSON.parse(text) : undefined };
+  return {
+    status: response.status,
+    headers: response.headers,
+    text,
+    body: json ? JSON.parse(text) : undefined,
+  };
 }
 
 async function stream(path: string, headers: Record<string, string> = {}, url = master.url) {
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    httpRequest(`${url}${path}`, { headers: { ...authorization, ...headers } }, resolve).on('error', reject).end();
+    httpRequest(`${url}${path}`, { headers: { ...authorization, ...headers } }, resolve)
+      .on('error', reject)
+      .end();
   });
   expect(response.statusCode).toBe(200);
   expect(response.headers['content-type']).toBe('text/event-stream; charset=utf-8');

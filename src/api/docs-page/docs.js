@@ -1,3 +1,4 @@
+/* global document, fetch */
 /** Shows /api/v1/openapi.json to a reader who has a key. Everything is set as text, nothing as HTML. */
 
 const form = document.querySelector('#ask');

@@ -21,7 +21,8 @@ const OPEN_EVENT_STREAM = statement(
 
 // The days are values, so that only their partitions are locked; the limit too, so that the plan reads
 // the index in its order and stops.
-const READ_EVENTS = statement(
+/** Exported for the spec that looks at its plan. */
+export const READ_EVENTS = statement(
   'ReadEvents',
   `SELECT s.generation AS present_generation, s.horizon::text, s.today,
           (SELECT true FROM ffmpeg_master.job_events w

@@ -9,7 +9,7 @@ import { Settings } from '../../config/settings.js';
 import { dayOf, DAY_MS } from '../../jobs/job-days.js';
 import { decodeCursor, type EventCursor } from './event-cursor.js';
 import { EventReader, PAGE } from './event-reader.js';
-import { EventStreamRepository } from './event-stream.repository.js';
+import { EventStreamRepository, READ_EVENTS } from './event-stream.repository.js';
 import { EventStream, type StreamClient } from './event-stream.js';
 import { EventTail } from './event-tail.js';
 import { JobEventFollower } from './job-event-follower.js';
@@ -248,6 +248,45 @@ it('locks only the partitions of the days it reads', async () => {
     expect(locks[0]?.locks).toBeLessThanOrEqual(3);
   });
 });
+
+it('reads a page from the index in its order, however long the day', async () => {
+  const today = await databaseDay();
+  for (let round = 0; round < 20; round += 1) await events(1 + round * 1000, 1000);
+  await server.pool.query('ANALYZE ffmpeg_master.job_events');
+  const { rows } = await server.pool.query(
+    'SELECT max(xid::text::bigint) AS xid, max(id) AS id FROM ffmpeg_master.job_events',
+  );
+  const yesterday = dayOf(Date.parse(today) - DAY_MS);
+  const tomorrow = dayOf(Date.parse(today) + DAY_MS);
+  // After half of them, as a stream that catches up; and at the end, as a live one.
+  for (const [xid, id, most] of [
+    [rows[0].xid - 11, 0, PAGE + 10],
+    [rows[0].xid, rows[0].id, 0],
+  ]) {
+    const values = [yesterday, tomorrow, 1, String(xid), id, PAGE];
+    const explained = await server.pool.query(`EXPLAIN (ANALYZE, FORMAT JSON) ${READ_EVENTS.text}`, values);
+    const scans = nodesOf(explained.rows[0]['QUERY PLAN'][0].Plan).filter((node) =>
+      String(node['Relation Name']).startsWith('job_events'),
+    );
+    // An empty partition may be read without its index.
+    const readers = scans.filter((scan) => rowsOf(scan) > 0);
+    for (const scan of readers) {
+      expect(scan['Index Name']).toMatch(/generation_xid_id/);
+      expect(rowsOf(scan)).toBeLessThanOrEqual(most);
+    }
+    expect(readers).toHaveLength(most > PAGE ? 1 : 0);
+  }
+});
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- a plan as PostgreSQL prints it
+function rowsOf(scan: any): number {
+  return (scan['Actual Rows'] + (scan['Rows Removed by Filter'] ?? 0)) * scan['Actual Loops'];
+}
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- a plan as PostgreSQL prints it
+function nodesOf(plan: any): any[] {
+  return [plan, ...(plan.Plans ?? []).flatMap(nodesOf)];
+}
 
 interface Master {
   reader: EventReader;

@@ -24,7 +24,7 @@ export interface Route {
 export function routesOf(controllers: readonly Type[]): Route[] {
   return controllers.flatMap((controller) =>
     methodsOf(controller).flatMap((name) => {
-      const handler = controller.prototype[name] as object;
+      const handler = prototypeOf(controller)[name] ?? {};
       const method = Reflect.getMetadata('method', handler) as RequestMethod | undefined;
       if (method === undefined) return [];
       const prefixes = textsOf(Reflect.getMetadata('path', controller));
@@ -51,10 +51,15 @@ function metadata<T>(key: string, handler: object, controller: Type): T | undefi
 }
 
 function methodsOf(controller: Type): string[] {
-  return Object.getOwnPropertyNames(controller.prototype).filter((name) => {
-    const value: unknown = Object.getOwnPropertyDescriptor(controller.prototype, name)?.value;
+  const prototype = prototypeOf(controller);
+  return Object.getOwnPropertyNames(prototype).filter((name) => {
+    const value: unknown = Object.getOwnPropertyDescriptor(prototype, name)?.value;
     return name !== 'constructor' && typeof value === 'function';
   });
+}
+
+function prototypeOf(controller: Type): Record<string, object> {
+  return controller.prototype as Record<string, object>;
 }
 
 function textsOf(path: unknown): string[] {
@@ -81,7 +86,7 @@ function inputsOf(controller: Type, name: string): Pick<Route, 'body' | 'query' 
     string,
     { data?: unknown }
   >;
-  const types = (Reflect.getMetadata('design:paramtypes', controller.prototype, name) ?? []) as Type[];
+  const types = (Reflect.getMetadata('design:paramtypes', prototypeOf(controller), name) ?? []) as Type[];
   const of = (kind: number) =>
     Object.entries(args).flatMap(([key, { data }]) => {
       const [type, index] = key.split(':').map(Number);
