@@ -63,7 +63,6 @@ export function define(command: Command): void {
 }
 
 async function up(files: readonly string[], flags: Flags): Promise<void> {
-  const started = performance.now();
   if (files.length > 0 && !flags.once)
     throw new Misuse(`files are transcoded with --once: up --once ${files.join(' ')}`);
   const stop = untilToldToStop();
@@ -108,8 +107,9 @@ async function up(files: readonly string[], flags: Flags): Promise<void> {
       masters: [...cluster.masters],
       ...(keyFile !== undefined && { key_file: keyFile }),
     });
-    const onClaimed = () =>
-      timing(`first job claimed ${((performance.now() - started) / 1000).toFixed(2)} s after the start`);
+    // Counted from the start of this process, the loading of the program included.
+    const onClaimed = (): void =>
+      timing(`first job claimed ${(performance.now() / 1000).toFixed(2)} s after the start`);
     const work = transcode(client, clips, { outputDir, signal: interruption.signal, onClaimed });
     // Either can fail first: a process that cannot start, or a job that cannot be submitted.
     [outcomes] = await orInterrupted(Promise.all([work, whole]), interruption.signal);
