@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { eventually } from '../../test/support/eventually.js';
 import { secondsFromNow, useDutyStage } from '../../test/support/duty-stage.js';
 import { Settings } from '../config/settings.js';
 import { TermOver } from './duty.js';
@@ -90,6 +91,30 @@ describe('requeue expired leases', () => {
     await reporting.query('ROLLBACK');
     reporting.release();
     expect(await duty.run(stage.term)).toBe(1);
+  });
+
+  it('spares a lease that is extended between the look of the statement and its lock', async () => {
+    const { job: id, token } = await stage.insertAttempt({ expires: '-1 second' });
+    const holding = await stage.database.pool.connect();
+    await holding.query('BEGIN');
+    await holding.query('SELECT FROM ffmpeg_master.leadership FOR UPDATE');
+    const running = duty.run(stage.term);
+    await eventually(async () =>
+      expect(
+        await stage.sql(
+          `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`,
+        ),
+      ).toHaveLength(1),
+    );
+    await stage.sql('UPDATE ffmpeg_master.leases SET expires_at = $1 WHERE lease_token = $2', [
+      secondsFromNow(30),
+      token,
+    ]);
+    await holding.query('COMMIT');
+    holding.release();
+    expect(await running).toBe(0);
+    expect(await job(id)).toMatchObject({ status: 'running', lease_token: token });
+    expect(await leases()).toHaveLength(1);
   });
 
   it('works through more than one statement holds', async () => {
