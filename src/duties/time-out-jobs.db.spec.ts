@@ -87,7 +87,7 @@ describe('time out jobs', () => {
     ['ended already', false, { clock_from: minutes(600), timeout_seconds: 10, revoked: true }],
   ])('%s: timed out %s', async (_, late, lease) => {
     const { job: id } = await stage.insertAttempt({
-      job: { status: lease.clock_from === null ? 'assigned' : 'running' },
+      job: { status: 'clock_from' in lease && lease.clock_from === null ? 'assigned' : 'running' },
       lease,
     });
     expect(await duty.run(stage.term)).toBe(late ? 1 : 0);
