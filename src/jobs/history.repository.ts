@@ -30,13 +30,16 @@ const FIND_ARCHIVED_BY_NUMBER = statement(
   { prepared: false },
 );
 
+// The CASE: with 400 partitions the planner reads pg_class first, and the names of other relations are no days.
+const DAY = `CASE WHEN c.relname ~ '^job_history_[0-9]{8}$' THEN to_date(right(c.relname, 8), 'YYYYMMDD') END`;
+
 const LIST_HISTORY_DAYS = statement(
   'ListHistoryDays',
-  `SELECT to_date(right(c.relname, 8), 'YYYYMMDD') AS day, d.lowest, d.highest
+  `SELECT ${DAY} AS day, d.lowest, d.highest
    FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
-   LEFT JOIN ffmpeg_master.history_days d ON d.day = to_date(right(c.relname, 8), 'YYYYMMDD')
+   LEFT JOIN ffmpeg_master.history_days d ON d.day = ${DAY}
    WHERE i.inhparent = 'ffmpeg_master.job_history'::regclass
-     AND to_date(right(c.relname, 8), 'YYYYMMDD') <= ((now() + interval '1 minute') AT TIME ZONE 'UTC')::date
+     AND ${DAY} <= ((now() + interval '1 minute') AT TIME ZONE 'UTC')::date
    ORDER BY 1`,
 );
 

@@ -58,9 +58,14 @@ export class JobList {
   private async daysBelow(before: number, created_after: string | undefined): Promise<HistoryDay[]> {
     const from = created_after ? new Date(created_after).toISOString().slice(0, 10) : '';
     return (await this.history.days())
-      .filter((day) => day.day >= from && (day.lowest === null || day.lowest < before))
+      .filter((day) => day.day >= from && mayReachBelow(day, before))
       .sort((a, b) => highestOf(b) - highestOf(a) || (a.day < b.day ? 1 : -1));
   }
+}
+
+/** A closed day without jobs has a range that holds no number. */
+function mayReachBelow({ lowest, highest }: HistoryDay, before: number): boolean {
+  return lowest === null || highest === null || (lowest < before && lowest <= highest);
 }
 
 /** An open day can hold any number. */

@@ -1,0 +1,217 @@
+-- Generated from src/commands/verify/verify.repository.ts by `npm run docs`.
+
+-- VerifyDays
+SELECT to_char(day, 'YYYY-MM-DD') AS day
+FROM generate_series((now() AT TIME ZONE 'UTC' - make_interval(secs => $1))::date,
+                     (now() AT TIME ZONE 'UTC')::date + 1, interval '1 day') AS day;
+
+-- VerifyNextRange (planned with its values each time)
+SELECT first.job_id::text
+FROM unnest($1::date[]) AS d(day)
+CROSS JOIN LATERAL (
+  SELECT e.job_id FROM ffmpeg_master.job_events e
+  WHERE e.day = d.day AND e.job_id > $2::uuid
+  ORDER BY e.job_id LIMIT $3
+) AS first
+ORDER BY first.job_id OFFSET $3 - 1 LIMIT 1;
+
+-- VerifyI1 (planned with its values each time)
+SELECT e.job_id::text AS subject, 'was submitted, but is neither live nor in history' AS detail
+FROM ffmpeg_master.job_events e
+WHERE e.day = ANY($1::date[]) AND e.job_id > $2::uuid AND e.job_id <= $3::uuid AND e.type = 'submitted' AND NOT EXISTS (SELECT FROM (
+ SELECT id, status, max_retries, run_at, event_count, lease_token
+ FROM ffmpeg_master.jobs WHERE id > $2::uuid AND id <= $3::uuid
+ UNION ALL
+ SELECT id, status, max_retries, run_at, event_count, NULL
+ FROM ffmpeg_master.job_history
+ WHERE archived_on = ANY($1::date[]) AND id > $2::uuid AND id <= $3::uuid
+) AS j WHERE j.id = e.job_id)
+LIMIT $4;
+
+-- VerifyI1Stuck
+SELECT * FROM (SELECT j.id::text AS subject, 'is ' || j.status || ' without a lease: nobody will end it' AS detail
+FROM ffmpeg_master.jobs j
+LEFT JOIN ffmpeg_master.leases l ON l.lease_token = j.lease_token AND l.job_id = j.id AND NOT l.revoked
+WHERE j.status IN ('assigned', 'running') AND l.lease_token IS NULL
+UNION ALL
+SELECT j.id::text, 'is ' || j.status || ' and was due at ' || j.due_at || ', but was not promoted'
+FROM ffmpeg_master.jobs j CROSS JOIN ffmpeg_master.cluster_presence c
+WHERE j.due_at < c.last_seen_at - interval '1 minute'
+  AND coalesce(c.outage_ended_at, '-infinity') < now() - interval '2 minutes'
+UNION ALL
+SELECT j.id::text, 'is retrying without a time to retry at'
+FROM ffmpeg_master.jobs j WHERE j.status = 'retrying' AND j.due_at IS NULL
+UNION ALL
+SELECT l.job_id::text, 'has a lease that expired at ' || l.expires_at || ' and was not taken back'
+FROM ffmpeg_master.leases l CROSS JOIN ffmpeg_master.cluster_presence c
+WHERE l.expires_at < c.last_seen_at - interval '5 minutes'
+  AND coalesce(c.outage_ended_at, '-infinity') < now() - interval '15 minutes') AS found LIMIT $1;
+
+-- VerifyI2 (planned with its values each time)
+SELECT t.job_id::text AS subject,
+       format('attempt %s has lease token %s after %s', t.attempt, coalesce(t.lease_token::text, 'none'), t.before) AS detail
+FROM (SELECT e.job_id, e.attempt, e.lease_token,
+             max(e.lease_token) OVER (PARTITION BY e.job_id ORDER BY e.n
+                                      ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
+      FROM ffmpeg_master.job_events e
+WHERE e.day = ANY($1::date[]) AND e.job_id > $2::uuid AND e.job_id <= $3::uuid AND e.type = 'assigned') AS t
+WHERE t.lease_token IS NULL OR t.lease_token <= t.before
+LIMIT $4;
+
+-- VerifyI2Leases
+SELECT * FROM (SELECT job_id::text AS subject, format('has %s unexpired leases at once', count(*)) AS detail
+FROM ffmpeg_master.leases
+WHERE NOT revoked AND expires_at > now()
+GROUP BY job_id HAVING count(*) > 1) AS found LIMIT $1;
+
+-- VerifyI4
+SELECT * FROM (SELECT 'leadership' AS subject, format('epoch %s has no master or no beginning', epoch) AS detail
+FROM ffmpeg_master.leadership WHERE epoch > 0 AND (master_id IS NULL OR since IS NULL)
+UNION ALL
+SELECT 'leadership', format('epoch %s began at %s, which is in the future', epoch, since)
+FROM ffmpeg_master.leadership WHERE since > now() + interval '1 second'
+UNION ALL
+SELECT 'leadership', 'there are ' || count(*) || ' rows instead of one'
+FROM ffmpeg_master.leadership HAVING count(*) <> 1) AS found LIMIT $1;
+
+-- VerifyI5 (planned with its values each time)
+SELECT t.job_id::text AS subject,
+       format('event %s: %s from %s to %s%s', t.n, t.type, coalesce(t.from_status, 'nothing'), t.to_status,
+              CASE WHEN t.follows AND t.before IS DISTINCT FROM t.from_status
+                   THEN ', but the job was ' || t.before ELSE ' is no legal step' END) AS detail
+FROM (SELECT e.job_id, e.n, e.type, e.from_status, e.to_status,
+             lag(e.to_status) OVER of_job AS before, lag(e.n) OVER of_job = e.n - 1 AS follows
+      FROM ffmpeg_master.job_events e
+WHERE e.day = ANY($1::date[]) AND e.job_id > $2::uuid AND e.job_id <= $3::uuid WINDOW of_job AS (PARTITION BY e.job_id ORDER BY e.n)) AS t
+WHERE coalesce(t.from_status, '') || '>' || t.to_status || ':' || t.type NOT IN (SELECT unnest($5::text[]))
+   OR (t.n = 1) <> (t.from_status IS NULL)
+   OR (t.follows AND t.before IS DISTINCT FROM t.from_status)
+LIMIT $4;
+
+-- VerifyI5State (planned with its values each time)
+SELECT j.id::text AS subject, format('is %s, but its last event says %s', j.status, e.to_status) AS detail
+FROM ffmpeg_master.job_events e JOIN (
+ SELECT id, status, max_retries, run_at, event_count, lease_token
+ FROM ffmpeg_master.jobs WHERE id > $2::uuid AND id <= $3::uuid
+ UNION ALL
+ SELECT id, status, max_retries, run_at, event_count, NULL
+ FROM ffmpeg_master.job_history
+ WHERE archived_on = ANY($1::date[]) AND id > $2::uuid AND id <= $3::uuid
+) AS j ON j.id = e.job_id AND j.event_count = e.n
+WHERE e.day = ANY($1::date[]) AND e.job_id > $2::uuid AND e.job_id <= $3::uuid
+  AND e.to_status <> j.status
+LIMIT $4;
+
+-- VerifyI6Attempts (planned with its values each time)
+SELECT t.job_id::text AS subject,
+       format('%s attempts ended since its submission or last retry, with max_retries %s', count(*), j.max_retries) AS detail
+FROM (SELECT e.job_id, e.type, e.from_status IN ('assigned', 'running') AND e.to_status NOT IN ('assigned', 'running') AS ending,
+             count(*) FILTER (WHERE e.type IN ('submitted', 'retried'))
+               OVER (PARTITION BY e.job_id ORDER BY e.n) AS life
+      FROM ffmpeg_master.job_events e
+WHERE e.day = ANY($1::date[]) AND e.job_id > $2::uuid AND e.job_id <= $3::uuid) AS t
+JOIN (
+ SELECT id, status, max_retries, run_at, event_count, lease_token
+ FROM ffmpeg_master.jobs WHERE id > $2::uuid AND id <= $3::uuid
+ UNION ALL
+ SELECT id, status, max_retries, run_at, event_count, NULL
+ FROM ffmpeg_master.job_history
+ WHERE archived_on = ANY($1::date[]) AND id > $2::uuid AND id <= $3::uuid
+) AS j ON j.id = t.job_id
+WHERE t.ending AND t.type <> 'released'
+GROUP BY t.job_id, t.life, j.max_retries HAVING count(*) > j.max_retries + 1
+LIMIT $4;
+
+-- VerifyI6Releases (planned with its values each time)
+SELECT t.job_id::text AS subject, format('was released %s times in a row', count(*)) AS detail
+FROM (SELECT e.job_id, e.type,
+             count(*) FILTER (WHERE e.type <> 'released' OR e.type IN ('submitted', 'retried'))
+               OVER (PARTITION BY e.job_id ORDER BY e.n) AS stretch
+      FROM ffmpeg_master.job_events e
+WHERE e.day = ANY($1::date[]) AND e.job_id > $2::uuid AND e.job_id <= $3::uuid AND (e.type IN ('submitted', 'retried') OR e.from_status IN ('assigned', 'running') AND e.to_status NOT IN ('assigned', 'running'))) AS t
+WHERE t.type = 'released'
+GROUP BY t.job_id, t.stretch HAVING count(*) > 20
+LIMIT $4;
+
+-- VerifyI6Endings (planned with its values each time)
+SELECT t.job_id::text AS subject,
+       format('the attempt with lease token %s has %s endings', t.lease_token, t.endings) AS detail
+FROM (SELECT e.job_id, e.lease_token, count(*) FILTER (WHERE e.type = 'assigned') AS beginnings,
+             count(*) FILTER (WHERE e.from_status IN ('assigned', 'running') AND e.to_status NOT IN ('assigned', 'running')) AS endings
+      FROM ffmpeg_master.job_events e
+WHERE e.day = ANY($1::date[]) AND e.job_id > $2::uuid AND e.job_id <= $3::uuid AND (e.type = 'assigned' OR e.from_status IN ('assigned', 'running') AND e.to_status NOT IN ('assigned', 'running'))
+      GROUP BY e.job_id, e.lease_token) AS t
+LEFT JOIN ffmpeg_master.jobs j
+  ON j.id = t.job_id AND j.lease_token = t.lease_token AND j.status IN ('assigned', 'running')
+WHERE t.endings > 1 OR (t.beginnings > 0 AND t.endings = 0 AND j.id IS NULL)
+   OR (t.endings > 0 AND j.id IS NOT NULL)
+LIMIT $4;
+
+-- VerifyI7Nodes
+SELECT * FROM (SELECT coalesce(c.node_id, l.node_id)::text AS subject,
+       format('its counter says %s attempts, there are %s leases, and it has %s slots',
+              coalesce(c.running, 0), coalesce(l.leases, 0), coalesce(n.slots::text, 'no')) AS detail
+FROM ffmpeg_master.node_counters c
+FULL JOIN (SELECT node_id, count(*)::integer AS leases FROM ffmpeg_master.leases GROUP BY node_id) AS l
+  ON l.node_id = c.node_id
+LEFT JOIN ffmpeg_master.nodes n ON n.id = coalesce(c.node_id, l.node_id)
+WHERE coalesce(c.running, 0) <> coalesce(l.leases, 0) OR coalesce(c.running, 0) > n.slots) AS found LIMIT $1;
+
+-- VerifyI7Queues
+SELECT * FROM (SELECT q.name AS subject,
+       format('its counter says %s attempts, there are %s leases, and max_running is %s',
+              coalesce(c.running::text, 'nothing of'), coalesce(l.leases, 0), coalesce(q.max_running::text, 'not set')) AS detail
+FROM ffmpeg_master.queues q
+LEFT JOIN ffmpeg_master.queue_counters c ON c.queue = q.name
+LEFT JOIN (SELECT queue, count(*)::integer AS leases FROM ffmpeg_master.leases GROUP BY queue) AS l ON l.queue = q.name
+WHERE (c.queue IS NOT NULL AND c.running <> coalesce(l.leases, 0))
+   OR (q.max_running IS NOT NULL AND (c.queue IS NULL OR c.running > q.max_running))) AS found LIMIT $1;
+
+-- VerifyI8 (planned with its values each time)
+SELECT t.job_id::text AS subject, format('was promoted %s times without a claim between', count(*)) AS detail
+FROM (SELECT e.job_id, e.type,
+             count(*) FILTER (WHERE e.type IN ('submitted', 'retried', 'retrying', 'assigned'))
+               OVER (PARTITION BY e.job_id ORDER BY e.n) AS stretch
+      FROM ffmpeg_master.job_events e
+WHERE e.day = ANY($1::date[]) AND e.job_id > $2::uuid AND e.job_id <= $3::uuid) AS t
+WHERE t.type = 'promoted'
+GROUP BY t.job_id, t.stretch HAVING count(*) > 1
+UNION ALL
+SELECT e.job_id::text, format('was %s at %s, before its run_at %s', e.type, e.at, j.run_at)
+FROM ffmpeg_master.job_events e JOIN (
+ SELECT id, status, max_retries, run_at, event_count, lease_token
+ FROM ffmpeg_master.jobs WHERE id > $2::uuid AND id <= $3::uuid
+ UNION ALL
+ SELECT id, status, max_retries, run_at, event_count, NULL
+ FROM ffmpeg_master.job_history
+ WHERE archived_on = ANY($1::date[]) AND id > $2::uuid AND id <= $3::uuid
+) AS j ON j.id = e.job_id
+WHERE e.day = ANY($1::date[]) AND e.job_id > $2::uuid AND e.job_id <= $3::uuid
+  AND e.type IN ('promoted', 'assigned') AND e.at < j.run_at
+LIMIT $4;
+
+-- VerifyI10 (planned with its values each time)
+SELECT t.job_id::text AS subject,
+       CASE WHEN t.events <> t.last - t.first + 1 OR t.events <> t.numbers
+            THEN format('%s events bear the numbers %s to %s', t.events, t.first, t.last)
+            WHEN t.submitted AND t.first <> 1 THEN format('its events begin with number %s', t.first)
+            WHEN NOT t.in_order THEN 'its events were written in another order than they are numbered'
+            ELSE format('its last event is number %s, but the job counts %s', t.last, j.event_count) END AS detail
+FROM (SELECT o.job_id, count(*) AS events, count(DISTINCT o.n) AS numbers, min(o.n) AS first, max(o.n) AS last,
+             bool_or(o.type = 'submitted') AS submitted, bool_and(o.in_order) AS in_order
+      FROM (SELECT e.job_id, e.n, e.type,
+                   e.id > coalesce(lag(e.id) OVER (PARTITION BY e.job_id, e.generation ORDER BY e.n), 0) AS in_order
+            FROM ffmpeg_master.job_events e
+WHERE e.day = ANY($1::date[]) AND e.job_id > $2::uuid AND e.job_id <= $3::uuid) AS o
+      GROUP BY o.job_id) AS t
+LEFT JOIN (
+ SELECT id, status, max_retries, run_at, event_count, lease_token
+ FROM ffmpeg_master.jobs WHERE id > $2::uuid AND id <= $3::uuid
+ UNION ALL
+ SELECT id, status, max_retries, run_at, event_count, NULL
+ FROM ffmpeg_master.job_history
+ WHERE archived_on = ANY($1::date[]) AND id > $2::uuid AND id <= $3::uuid
+) AS j ON j.id = t.job_id
+WHERE t.events <> t.last - t.first + 1 OR t.events <> t.numbers
+   OR (t.submitted AND t.first <> 1) OR NOT t.in_order OR t.last <> j.event_count
+LIMIT $4;

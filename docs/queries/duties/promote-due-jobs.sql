@@ -1,0 +1,30 @@
+-- Generated from src/duties/promote-due-jobs.repository.ts by `npm run docs`.
+
+-- PromoteDueJobs
+WITH fence AS MATERIALIZED (SELECT 1 FROM ffmpeg_master.leadership WHERE epoch = $1::bigint AND master_id = $2::uuid FOR SHARE),
+due AS MATERIALIZED (
+  SELECT j.id, j.status FROM ffmpeg_master.jobs j CROSS JOIN fence
+  WHERE j.due_at <= now() AND j.status IN ('queued', 'retrying')
+  ORDER BY j.due_at LIMIT 1000 FOR UPDATE OF j SKIP LOCKED
+),
+promoted AS (
+  UPDATE ffmpeg_master.jobs j
+  SET status = 'queued', due_at = NULL, event_count = j.event_count + 1
+  FROM due d WHERE j.id = d.id
+  RETURNING j.id, d.status AS from_status, j.event_count, j.attempt, j.tenant_id, j.queue, j.tags, j.lane_id, j.paused
+),
+event AS (
+  INSERT INTO ffmpeg_master.job_events
+    (day, job_id, n, generation, type, from_status, to_status, attempt, tenant_id, queue, tags)
+  SELECT (now() AT TIME ZONE 'UTC')::date, p.id, p.event_count, l.generation, 'promoted', p.from_status, 'queued', p.attempt,
+         p.tenant_id, p.queue, p.tags
+  FROM promoted p CROSS JOIN ffmpeg_master.leadership l
+  ORDER BY p.id
+)
+SELECT (SELECT count(*) FROM fence)::int AS fenced,
+       (SELECT count(*) FROM promoted)::int AS rows,
+       (SELECT coalesce(jsonb_object_agg(w.lane_id, w.jobs), '{}')
+        FROM (SELECT lane_id, count(*) AS jobs FROM promoted WHERE NOT paused GROUP BY lane_id) w) AS lanes,
+       (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS database_now,
+       (SELECT (extract(epoch FROM min(j.due_at)) * 1000)::float8 FROM ffmpeg_master.jobs j WHERE j.due_at > now())
+         AS next_due;

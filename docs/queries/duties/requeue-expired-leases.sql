@@ -1,0 +1,107 @@
+-- Generated from src/duties/requeue-expired-leases.repository.ts by `npm run docs`.
+
+-- RequeueExpiredLeases
+WITH fence AS MATERIALIZED (SELECT 1 FROM ffmpeg_master.leadership WHERE epoch = $1::bigint AND master_id = $2::uuid FOR SHARE),
+calm AS MATERIALIZED (
+ SELECT 1 FROM ffmpeg_master.cluster_presence c CROSS JOIN fence
+ WHERE c.last_seen_at > now() - interval '5 seconds'
+   AND (c.outage_ended_at IS NULL OR c.outage_ended_at + $3::float8 * interval '1 millisecond' < now())
+),
+silent AS MATERIALIZED (
+  SELECT l.lease_token, l.job_id, l.revoked FROM ffmpeg_master.leases l CROSS JOIN calm
+  WHERE l.expires_at < now() LIMIT 200
+),
+found AS MATERIALIZED (
+  SELECT j.* FROM ffmpeg_master.jobs j
+  JOIN silent s ON s.job_id = j.id AND s.lease_token = j.lease_token AND NOT s.revoked
+  WHERE j.status IN ('assigned', 'running')
+  ORDER BY j.id FOR UPDATE OF j SKIP LOCKED
+),
+lease AS MATERIALIZED (
+  SELECT l.lease_token, l.queue, l.node_id, l.progress
+  FROM ffmpeg_master.leases l JOIN silent s ON s.lease_token = l.lease_token
+  WHERE l.expires_at < now() AND (l.revoked OR l.lease_token IN (SELECT f.lease_token FROM found f))
+  ORDER BY l.lease_token FOR UPDATE OF l SKIP LOCKED
+),
+ended AS MATERIALIZED (
+  SELECT f.*, CASE WHEN f.failures >= f.max_retries THEN 'failed' ELSE 'queued' END AS next_status,
+         NULL::timestamptz AS next_due_at, f.failures + 1 AS next_failures, 0 AS next_releases,
+         f.retry_count + (f.failures < f.max_retries)::int AS next_retry_count,
+         'The worker fell silent: ' || coalesce(f.node_name, 'its node') || ' did not renew the lease in time.'
+           AS next_error,
+         'platform_error' AS next_failure_reason, f.reported_token AS next_reported_token,
+         f.reported_as AS next_reported_as, l.progress AS next_progress, NULL::jsonb AS next_result,
+         false AS timed_out, 'lease_expired' AS event_type, NULL::text AS event_actor
+  FROM found f JOIN lease l ON l.lease_token = f.lease_token
+),
+
+deleted_job AS (
+ DELETE FROM ffmpeg_master.jobs j USING ended e
+ WHERE j.id = e.id AND e.next_status IN ('completed', 'failed', 'canceled', 'rejected')
+ RETURNING j.id
+),
+archived_job AS (
+ INSERT INTO ffmpeg_master.job_history (id, sequence_number, tenant_id, scenario, parameters, queue, priority, requirements, engine, classification, confidence, tags, status, paused, lane_id, position, run_at, due_at, max_retries, timeout_seconds, attempt, failures, releases, retry_count, node_id, node_name, claim_id, lease_token, reported_token, reported_as, event_count, created_at, assigned_at, started_at, error, failure_reason, progress, result, completed_at, archived_on)
+ SELECT e.id, e.sequence_number, e.tenant_id, e.scenario, e.parameters, e.queue, e.priority, e.requirements, e.engine, e.classification, e.confidence, e.tags, e.next_status AS status, false AS paused, e.lane_id, e.position, e.run_at, NULL::timestamptz AS due_at, e.max_retries, e.timeout_seconds, e.attempt, e.next_failures AS failures, e.next_releases AS releases, e.next_retry_count AS retry_count, e.node_id, e.node_name, e.claim_id, e.lease_token, e.next_reported_token AS reported_token, e.next_reported_as AS reported_as, e.event_count + 1 + e.timed_out::int AS event_count, e.created_at, e.assigned_at, e.started_at, e.next_error AS error, e.next_failure_reason AS failure_reason,
+   e.next_progress, e.next_result, now(), (now() AT TIME ZONE 'UTC')::date
+ FROM ended e JOIN deleted_job d ON d.id = e.id
+),
+kept_job AS (
+ UPDATE ffmpeg_master.jobs j
+ SET status = e.next_status, due_at = e.next_due_at,
+     failures = e.next_failures, releases = e.next_releases, retry_count = e.next_retry_count,
+     node_id = NULL, node_name = NULL, claim_id = NULL, lease_token = NULL, assigned_at = NULL, started_at = NULL,
+     reported_token = e.next_reported_token, reported_as = e.next_reported_as,
+     event_count = e.event_count + 1 + e.timed_out::int,
+     error = e.next_error, failure_reason = e.next_failure_reason
+ FROM ended e
+ WHERE j.id = e.id AND e.next_status IN ('queued', 'retrying')
+ RETURNING j.id
+),
+settled_event AS (
+ INSERT INTO ffmpeg_master.job_events
+   (day, job_id, n, generation, type, from_status, to_status, attempt, node_id, lease_token,
+    tenant_id, queue, tags, actor, data)
+ SELECT (now() AT TIME ZONE 'UTC')::date, e.id, e.event_count + step.k, l.generation,
+        CASE WHEN e.timed_out AND step.k = 1 THEN 'timed_out' ELSE e.event_type END,
+        CASE WHEN step.k = 2 THEN 'timed_out' ELSE e.status END,
+        CASE WHEN e.timed_out AND step.k = 1 THEN 'timed_out' ELSE e.next_status END,
+        e.attempt, e.node_id, e.lease_token, e.tenant_id, e.queue, e.tags, e.event_actor,
+        jsonb_strip_nulls(jsonb_build_object('error', e.next_error, 'failure_reason', e.next_failure_reason,
+                                             'due_at', e.next_due_at))
+ FROM ended e
+ CROSS JOIN LATERAL generate_series(1, 1 + e.timed_out::int) AS step(k)
+ CROSS JOIN ffmpeg_master.leadership l
+ ORDER BY e.id, step.k
+),
+freed AS (
+  DELETE FROM ffmpeg_master.leases l USING lease k WHERE l.lease_token = k.lease_token
+  RETURNING l.queue, l.node_id
+),
+
+locked_queue AS MATERIALIZED (
+ SELECT c.queue FROM ffmpeg_master.queue_counters c
+ WHERE c.queue IN (SELECT f.queue FROM freed f)
+ ORDER BY c.queue FOR UPDATE OF c
+),
+lowered_queue AS (
+ UPDATE ffmpeg_master.queue_counters c SET running = c.running - f.freed
+ FROM (SELECT queue, count(*)::int AS freed FROM freed GROUP BY queue) f
+ WHERE c.queue = f.queue AND c.queue IN (SELECT queue FROM locked_queue)
+),
+locked_node AS MATERIALIZED (
+ SELECT c.node_id FROM ffmpeg_master.node_counters c
+ WHERE c.node_id IN (SELECT f.node_id FROM freed f) AND (SELECT count(*) FROM locked_queue) >= 0
+ ORDER BY c.node_id FOR UPDATE OF c
+),
+lowered_node AS (
+ UPDATE ffmpeg_master.node_counters c SET running = c.running - f.freed
+ FROM (SELECT node_id, count(*)::int AS freed FROM freed GROUP BY node_id) f
+ WHERE c.node_id = f.node_id AND c.node_id IN (SELECT node_id FROM locked_node)
+)
+SELECT (SELECT count(*) FROM fence)::int AS fenced,
+       (SELECT count(*) FROM freed)::int AS rows,
+       (SELECT count(*) FROM ended)::int AS jobs,
+       (SELECT coalesce(array_agg(DISTINCT f.queue), '{}') FROM freed f) AS queues,
+       (SELECT coalesce(jsonb_object_agg(w.lane_id, w.jobs), '{}')
+        FROM (SELECT lane_id, count(*) AS jobs FROM ended WHERE next_status = 'queued' AND NOT paused GROUP BY lane_id) w) AS lanes;
