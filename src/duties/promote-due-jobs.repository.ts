@@ -1,20 +1,22 @@
 import { Injectable } from '@nestjs/common';
 import { statement } from '../database/statement.js';
 import { TODAY } from '../jobs/job-columns.js';
-import { FENCE } from '../leadership/fence.sql.js';
+import { FENCE, LEADER } from '../leadership/fence.sql.js';
 import type { Term } from '../leadership/leadership.js';
 import { FencedStatements } from './fenced-statements.repository.js';
 import { lanesWaiting, type LanesWaiting } from './waiting-again.sql.js';
 
 export const PROMOTIONS_A_STATEMENT = 1_000;
 
-// A paused job is promoted too and stays paused: its time has come, whatever holds it back.
+// A paused job is promoted too and stays paused: its time has come, whatever holds it back. The state is
+// checked by a CASE, out of any index's reach: a plan made while the table was empty read all 60,100 waiting
+// jobs by it to promote 100.
 const PromoteDueJobs = statement(
   'PromoteDueJobs',
   `WITH ${FENCE},
    due AS MATERIALIZED (
      SELECT j.id, j.status FROM ffmpeg_master.jobs j CROSS JOIN fence
-     WHERE j.due_at <= now() AND j.status IN ('queued', 'retrying')
+     WHERE j.due_at <= now() AND CASE WHEN j.status IN ('queued', 'retrying') THEN true END
      ORDER BY j.due_at LIMIT ${PROMOTIONS_A_STATEMENT} FOR UPDATE OF j SKIP LOCKED
    ),
    promoted AS (
@@ -25,9 +27,9 @@ const PromoteDueJobs = statement(
    ),
    event AS (
      INSERT INTO ffmpeg_master.job_events
-       (day, job_id, n, generation, type, from_status, to_status, attempt, tenant_id, queue, tags)
+       (day, job_id, n, generation, type, from_status, to_status, attempt, tenant_id, queue, tags, actor)
      SELECT ${TODAY}, p.id, p.event_count, l.generation, 'promoted', p.from_status, 'queued', p.attempt,
-            p.tenant_id, p.queue, p.tags
+            p.tenant_id, p.queue, p.tags, ${LEADER}
      FROM promoted p CROSS JOIN ffmpeg_master.leadership l
      ORDER BY p.id
    )

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Milliseconds } from '../config/durations.js';
 import { statement } from '../database/statement.js';
 import { lowerCounters, settle } from '../jobs/settle.sql.js';
-import { FENCE } from '../leadership/fence.sql.js';
+import { FENCE, LEADER } from '../leadership/fence.sql.js';
 import type { Term } from '../leadership/leadership.js';
 import { calm } from './calm.sql.js';
 import { FencedStatements } from './fenced-statements.repository.js';
@@ -12,6 +12,7 @@ export const LEASES_A_STATEMENT = 200;
 
 // Jobs, then leases, then counters, as every statement locks them; jobs and leases with SKIP LOCKED: who
 // holds one is reporting or extending it at this moment. The lock re-checks expires_at on the newest row.
+// The CASE keeps the state from being looked up: by it, an early plan read every running job.
 const RequeueExpiredLeases = statement(
   'RequeueExpiredLeases',
   `WITH ${FENCE}, ${calm('$3')},
@@ -22,7 +23,7 @@ const RequeueExpiredLeases = statement(
    found AS MATERIALIZED (
      SELECT j.* FROM ffmpeg_master.jobs j
      JOIN silent s ON s.job_id = j.id AND s.lease_token = j.lease_token AND NOT s.revoked
-     WHERE j.status IN ('assigned', 'running')
+     WHERE CASE WHEN j.status IN ('assigned', 'running') THEN true END
      ORDER BY j.id FOR UPDATE OF j SKIP LOCKED
    ),
    lease AS MATERIALIZED (
@@ -39,7 +40,7 @@ const RequeueExpiredLeases = statement(
               AS next_error,
             'platform_error' AS next_failure_reason, f.reported_token AS next_reported_token,
             f.reported_as AS next_reported_as, l.progress AS next_progress, NULL::jsonb AS next_result,
-            false AS timed_out, 'lease_expired' AS event_type, NULL::text AS event_actor
+            false AS timed_out, 'lease_expired' AS event_type, ${LEADER} AS event_actor
      FROM found f JOIN lease l ON l.lease_token = f.lease_token
    ),
    ${settle('ended')},

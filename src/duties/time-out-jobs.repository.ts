@@ -3,7 +3,7 @@ import type { TimeoutSettings } from '../config/settings.js';
 import type { Milliseconds } from '../config/durations.js';
 import { statement } from '../database/statement.js';
 import { settle } from '../jobs/settle.sql.js';
-import { FENCE } from '../leadership/fence.sql.js';
+import { FENCE, LEADER } from '../leadership/fence.sql.js';
 import type { Term } from '../leadership/leadership.js';
 import { calm } from './calm.sql.js';
 import { FencedStatements } from './fenced-statements.repository.js';
@@ -39,7 +39,7 @@ const TimeOutJobs = statement(
    found AS MATERIALIZED (
      SELECT j.* FROM ffmpeg_master.jobs j
      JOIN overdue o ON o.job_id = j.id AND o.lease_token = j.lease_token
-     WHERE j.status IN ('assigned', 'running')
+     WHERE CASE WHEN j.status IN ('assigned', 'running') THEN true END
      ORDER BY j.id FOR UPDATE OF j SKIP LOCKED
    ),
    lease AS MATERIALIZED (
@@ -57,7 +57,7 @@ const TimeOutJobs = statement(
             f.retry_count + (o.next_status = 'retrying')::int AS next_retry_count,
             l.late AS next_error, 'timeout' AS next_failure_reason, f.reported_token AS next_reported_token,
             f.reported_as AS next_reported_as, l.progress AS next_progress, NULL::jsonb AS next_result,
-            true AS timed_out, o.next_status AS event_type, NULL::text AS event_actor
+            true AS timed_out, o.next_status AS event_type, ${LEADER} AS event_actor
      FROM found f
      JOIN lease l ON l.lease_token = f.lease_token
      CROSS JOIN LATERAL (

@@ -16,6 +16,9 @@ import type { Term } from './leadership.js';
 export const FENCE =
   'fence AS MATERIALIZED (SELECT 1 FROM ffmpeg_master.leadership WHERE epoch = $1::bigint AND master_id = $2::uuid FOR SHARE)';
 
+/** Who acted, in the events of a fenced statement: `leader/7`. `verify` holds it against the terms. */
+export const LEADER = "'leader/' || $1::bigint";
+
 export function fenceValues(term: Term): [epoch: number, masterId: string] {
   return [term.epoch, term.master_id];
 }

@@ -17,7 +17,8 @@ beforeEach(async () => {
 afterEach(async () => {
   await session.end();
   await database.pool.query(`TRUNCATE ffmpeg_master.jobs, ffmpeg_master.job_history, ffmpeg_master.job_events,
-    ffmpeg_master.leases, ffmpeg_master.nodes, ffmpeg_master.node_counters, ffmpeg_master.queue_counters`);
+    ffmpeg_master.leases, ffmpeg_master.nodes, ffmpeg_master.node_counters, ffmpeg_master.queue_counters,
+    ffmpeg_master.leadership_terms`);
   await database.pool.query(`UPDATE ffmpeg_master.queues SET max_running = NULL`);
   await database.pool.query(`UPDATE ffmpeg_master.leadership SET epoch = 0, master_id = NULL, since = NULL`);
 });
@@ -92,9 +93,37 @@ describe('verify', () => {
     expect(await broken()).toEqual({ I2: [cluster.running] });
   });
 
-  it('finds I4: an epoch without a leader', async () => {
-    await cluster.sql(`UPDATE ffmpeg_master.leadership SET epoch = 7, master_id = NULL`);
+  it('finds I4: an epoch that no term began', async () => {
+    await cluster.sql(`UPDATE ffmpeg_master.leadership SET epoch = 7`);
     expect(await broken()).toEqual({ I4: ['leadership'] });
+  });
+
+  it('finds I4: an epoch that began before the one it follows', async () => {
+    await cluster.sql(
+      `INSERT INTO ffmpeg_master.leadership_terms VALUES
+         (1, gen_random_uuid(), now()), (2, gen_random_uuid(), now() - interval '1 minute')`,
+    );
+    await cluster.sql(`UPDATE ffmpeg_master.leadership SET epoch = 2`);
+    expect(await broken()).toEqual({ I4: ['leadership'] });
+  });
+
+  it('finds I4: what a leader wrote after the next term had begun', async () => {
+    await cluster.sql(
+      `INSERT INTO ffmpeg_master.leadership_terms VALUES
+         (1, gen_random_uuid(), now() - interval '2 hours'), (2, gen_random_uuid(), now() - interval '1 hour')`,
+    );
+    await cluster.sql(`UPDATE ffmpeg_master.leadership SET epoch = 2`);
+    expect(await broken()).toEqual({});
+    await cluster.sql(
+      `UPDATE ffmpeg_master.job_events SET actor = 'leader/2' WHERE job_id = $1`,
+      cluster.running,
+    );
+    expect(await broken()).toEqual({});
+    await cluster.sql(
+      `UPDATE ffmpeg_master.job_events SET actor = 'leader/1' WHERE job_id = $1`,
+      cluster.running,
+    );
+    expect(await broken()).toEqual({ I4: [cluster.running] });
   });
 
   it('finds I5: an illegal step', async () => {

@@ -108,20 +108,30 @@ const I2_LEASES = wholeDatabase(
    GROUP BY job_id HAVING count(*) > 1`,
 );
 
-/**
- * The row is the only record of terms, so only what it says of itself can be held against the rest: a term
- * has a leader, and no term began after now.
- */
 const I4 = wholeDatabase(
   'VerifyI4',
-  `SELECT 'leadership' AS subject, format('epoch %s has no master or no beginning', epoch) AS detail
-   FROM ffmpeg_master.leadership WHERE epoch > 0 AND (master_id IS NULL OR since IS NULL)
+  `SELECT 'leadership' AS subject, format('epoch %s began before epoch %s', t.epoch, t.earlier) AS detail
+   FROM (SELECT epoch, since, lag(epoch) OVER by_epoch AS earlier, lag(since) OVER by_epoch AS earlier_since
+         FROM ffmpeg_master.leadership_terms WINDOW by_epoch AS (ORDER BY epoch)) t
+   WHERE t.since < t.earlier_since
    UNION ALL
-   SELECT 'leadership', format('epoch %s began at %s, which is in the future', epoch, since)
-   FROM ffmpeg_master.leadership WHERE since > now() + interval '1 second'
+   SELECT 'leadership', format('the present epoch is %s, but the last term was %s', l.epoch, t.epoch)
+   FROM ffmpeg_master.leadership l
+   CROSS JOIN (SELECT coalesce(max(epoch), 0) AS epoch FROM ffmpeg_master.leadership_terms) t
+   WHERE l.epoch <> t.epoch
    UNION ALL
    SELECT 'leadership', 'there are ' || count(*) || ' rows instead of one'
    FROM ffmpeg_master.leadership HAVING count(*) <> 1`,
+);
+
+/** What a leader wrote after the next term had begun: the fence must have refused it. */
+const I4_WRITES = inRange(
+  'VerifyI4Writes',
+  `SELECT e.job_id::text AS subject,
+          format('event %s was written by %s at %s, after the next term had begun', e.n, e.actor, e.at) AS detail
+   FROM ${EVENTS} AND e.actor LIKE 'leader/%'
+     AND EXISTS (SELECT FROM ffmpeg_master.leadership_terms t
+                 WHERE t.epoch > split_part(e.actor, '/', 2)::bigint AND t.since < e.at)`,
 );
 
 /** `$5`: the legal steps, as `from>to:event`, nothing standing for no state. */
@@ -253,7 +263,7 @@ export const INVARIANTS: readonly {
 }[] = [
   { id: 'I1', promise: 'no job is lost', looks: [I1, I1_STUCK] },
   { id: 'I2', promise: 'no job is claimed twice', looks: [I2, I2_LEASES] },
-  { id: 'I4', promise: 'one leader an epoch', looks: [I4] },
+  { id: 'I4', promise: 'one leader an epoch', looks: [I4, I4_WRITES] },
   { id: 'I5', promise: 'only legal steps', looks: [I5, I5_STATE] },
   {
     id: 'I6',

@@ -22,6 +22,13 @@ CREATE TABLE ffmpeg_master.leadership (
 ) WITH (fillfactor = 50);
 INSERT INTO ffmpeg_master.leadership DEFAULT VALUES;
 
+-- Every term there was, so that `verify` can hold the leaders' writes against them.
+CREATE TABLE ffmpeg_master.leadership_terms (
+  epoch     bigint PRIMARY KEY,
+  master_id uuid NOT NULL,
+  since     timestamptz NOT NULL
+);
+
 -- When any master was last seen, and when the last gap without one ended: no lease is swept until a
 -- full lease after that, so an outage of the database or of all masters costs no running job.
 CREATE TABLE ffmpeg_master.cluster_presence (
@@ -380,5 +387,5 @@ DROP TABLE ffmpeg_master.idempotency_keys, ffmpeg_master.job_logs, ffmpeg_master
   ffmpeg_master.job_history, ffmpeg_master.leases, ffmpeg_master.jobs, ffmpeg_master.node_presence,
   ffmpeg_master.node_counters, ffmpeg_master.nodes, ffmpeg_master.lanes, ffmpeg_master.queue_counters,
   ffmpeg_master.queues, ffmpeg_master.master_presence, ffmpeg_master.masters, ffmpeg_master.cluster_presence,
-  ffmpeg_master.leadership;
+  ffmpeg_master.leadership_terms, ffmpeg_master.leadership;
 DROP SEQUENCE ffmpeg_master.event_ids, ffmpeg_master.lease_tokens, ffmpeg_master.job_sequence_numbers;
