@@ -10,7 +10,7 @@ SELECT ffmpeg_master.drop_oldest_partition(
 -- FindUnclosedDay
 SELECT min(p.day) AS day
 FROM (
-  SELECT to_date(right(c.relname, 8), 'YYYYMMDD') AS day
+  SELECT CASE WHEN c.relname ~ '^job_history_[0-9]{8}$' THEN to_date(right(c.relname, 8), 'YYYYMMDD') END AS day
   FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
   WHERE i.inhparent = 'ffmpeg_master.job_history'::regclass
 ) p

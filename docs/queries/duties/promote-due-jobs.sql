@@ -4,7 +4,7 @@
 WITH fence AS MATERIALIZED (SELECT 1 FROM ffmpeg_master.leadership WHERE epoch = $1::bigint AND master_id = $2::uuid FOR SHARE),
 due AS MATERIALIZED (
   SELECT j.id, j.status FROM ffmpeg_master.jobs j CROSS JOIN fence
-  WHERE j.due_at <= now() AND j.status IN ('queued', 'retrying')
+  WHERE j.due_at <= now() AND CASE WHEN j.status IN ('queued', 'retrying') THEN true END
   ORDER BY j.due_at LIMIT 1000 FOR UPDATE OF j SKIP LOCKED
 ),
 promoted AS (
@@ -15,9 +15,9 @@ promoted AS (
 ),
 event AS (
   INSERT INTO ffmpeg_master.job_events
-    (day, job_id, n, generation, type, from_status, to_status, attempt, tenant_id, queue, tags)
+    (day, job_id, n, generation, type, from_status, to_status, attempt, tenant_id, queue, tags, actor)
   SELECT (now() AT TIME ZONE 'UTC')::date, p.id, p.event_count, l.generation, 'promoted', p.from_status, 'queued', p.attempt,
-         p.tenant_id, p.queue, p.tags
+         p.tenant_id, p.queue, p.tags, 'leader/' || $1::bigint
   FROM promoted p CROSS JOIN ffmpeg_master.leadership l
   ORDER BY p.id
 )

@@ -14,7 +14,7 @@ silent AS MATERIALIZED (
 found AS MATERIALIZED (
   SELECT j.* FROM ffmpeg_master.jobs j
   JOIN silent s ON s.job_id = j.id AND s.lease_token = j.lease_token AND NOT s.revoked
-  WHERE j.status IN ('assigned', 'running')
+  WHERE CASE WHEN j.status IN ('assigned', 'running') THEN true END
   ORDER BY j.id FOR UPDATE OF j SKIP LOCKED
 ),
 lease AS MATERIALIZED (
@@ -31,7 +31,7 @@ ended AS MATERIALIZED (
            AS next_error,
          'platform_error' AS next_failure_reason, f.reported_token AS next_reported_token,
          f.reported_as AS next_reported_as, l.progress AS next_progress, NULL::jsonb AS next_result,
-         false AS timed_out, 'lease_expired' AS event_type, NULL::text AS event_actor
+         false AS timed_out, 'lease_expired' AS event_type, 'leader/' || $1::bigint AS event_actor
   FROM found f JOIN lease l ON l.lease_token = f.lease_token
 ),
 

@@ -23,7 +23,7 @@ CASE WHEN l.revoked OR l.paused_at IS NOT NULL THEN NULL
 found AS MATERIALIZED (
   SELECT j.* FROM ffmpeg_master.jobs j
   JOIN overdue o ON o.job_id = j.id AND o.lease_token = j.lease_token
-  WHERE j.status IN ('assigned', 'running')
+  WHERE CASE WHEN j.status IN ('assigned', 'running') THEN true END
   ORDER BY j.id FOR UPDATE OF j SKIP LOCKED
 ),
 lease AS MATERIALIZED (
@@ -59,7 +59,7 @@ ended AS MATERIALIZED (
          f.retry_count + (o.next_status = 'retrying')::int AS next_retry_count,
          l.late AS next_error, 'timeout' AS next_failure_reason, f.reported_token AS next_reported_token,
          f.reported_as AS next_reported_as, l.progress AS next_progress, NULL::jsonb AS next_result,
-         true AS timed_out, o.next_status AS event_type, NULL::text AS event_actor
+         true AS timed_out, o.next_status AS event_type, 'leader/' || $1::bigint AS event_actor
   FROM found f
   JOIN lease l ON l.lease_token = f.lease_token
   CROSS JOIN LATERAL (

@@ -25,16 +25,21 @@ WITH identity AS MATERIALIZED (
 ), jump AS MATERIALIZED (
   SELECT setval('ffmpeg_master.lease_tokens', nextval('ffmpeg_master.lease_tokens') + 4294967296)
   FROM past WHERE changed
+), term AS (
+  UPDATE ffmpeg_master.leadership l
+  SET epoch = p.epoch + 1 + CASE WHEN p.changed THEN 4294967296 ELSE 0 END,
+      master_id = $1, since = clock_timestamp(),
+      system_identifier = coalesce(i.system_identifier, p.system_identifier),
+      timeline = i.timeline, relation_oid = i.relation_oid,
+      generation = p.generation + p.changed::int
+  FROM past p CROSS JOIN identity i
+  WHERE (SELECT count(*) FROM jump) >= 0
+  RETURNING l.epoch, l.master_id, l.since, p.changed
+), recorded AS (
+  INSERT INTO ffmpeg_master.leadership_terms (epoch, master_id, since)
+  SELECT t.epoch, t.master_id, t.since FROM term t
 )
-UPDATE ffmpeg_master.leadership l
-SET epoch = p.epoch + 1 + CASE WHEN p.changed THEN 4294967296 ELSE 0 END,
-    master_id = $1, since = clock_timestamp(),
-    system_identifier = coalesce(i.system_identifier, p.system_identifier),
-    timeline = i.timeline, relation_oid = i.relation_oid,
-    generation = p.generation + p.changed::int
-FROM past p CROSS JOIN identity i
-WHERE (SELECT count(*) FROM jump) >= 0
-RETURNING l.epoch, l.master_id, l.since, p.changed;
+SELECT t.epoch, t.master_id, t.since, t.changed FROM term t;
 
 -- EndTerm
 UPDATE ffmpeg_master.leadership SET master_id = NULL WHERE epoch = $1 AND master_id = $2;

@@ -65,14 +65,27 @@ WHERE NOT revoked AND expires_at > now()
 GROUP BY job_id HAVING count(*) > 1) AS found LIMIT $1;
 
 -- VerifyI4
-SELECT * FROM (SELECT 'leadership' AS subject, format('epoch %s has no master or no beginning', epoch) AS detail
-FROM ffmpeg_master.leadership WHERE epoch > 0 AND (master_id IS NULL OR since IS NULL)
+SELECT * FROM (SELECT 'leadership' AS subject, format('epoch %s began before epoch %s', t.epoch, t.earlier) AS detail
+FROM (SELECT epoch, since, lag(epoch) OVER by_epoch AS earlier, lag(since) OVER by_epoch AS earlier_since
+      FROM ffmpeg_master.leadership_terms WINDOW by_epoch AS (ORDER BY epoch)) t
+WHERE t.since < t.earlier_since
 UNION ALL
-SELECT 'leadership', format('epoch %s began at %s, which is in the future', epoch, since)
-FROM ffmpeg_master.leadership WHERE since > now() + interval '1 second'
+SELECT 'leadership', format('the present epoch is %s, but the last term was %s', l.epoch, t.epoch)
+FROM ffmpeg_master.leadership l
+CROSS JOIN (SELECT coalesce(max(epoch), 0) AS epoch FROM ffmpeg_master.leadership_terms) t
+WHERE l.epoch <> t.epoch
 UNION ALL
 SELECT 'leadership', 'there are ' || count(*) || ' rows instead of one'
 FROM ffmpeg_master.leadership HAVING count(*) <> 1) AS found LIMIT $1;
+
+-- VerifyI4Writes (planned with its values each time)
+SELECT e.job_id::text AS subject,
+       format('event %s was written by %s at %s, after the next term had begun', e.n, e.actor, e.at) AS detail
+FROM ffmpeg_master.job_events e
+WHERE e.day = ANY($1::date[]) AND e.job_id > $2::uuid AND e.job_id <= $3::uuid AND e.actor LIKE 'leader/%'
+  AND EXISTS (SELECT FROM ffmpeg_master.leadership_terms t
+              WHERE t.epoch > split_part(e.actor, '/', 2)::bigint AND t.since < e.at)
+LIMIT $4;
 
 -- VerifyI5 (planned with its values each time)
 SELECT t.job_id::text AS subject,
