@@ -6,6 +6,7 @@ import { DatabaseStartup } from './database-startup.js';
 import { Database } from './database.js';
 import { DatabaseMetrics } from './database.metrics.js';
 import { PooledDatabase } from './pooled-database.js';
+import { StatementGroups } from './statement-groups.js';
 
 /** How long a start waits for the database before it goes on without, to answer probes. */
 const startPatienceMs = 10_000;
@@ -67,8 +68,9 @@ const startPatienceMs = 10_000;
       },
     },
     { provide: Database, useExisting: PooledDatabase },
+    StatementGroups,
   ],
-  exports: [Database, PooledDatabase, DatabaseMetrics, DatabaseStartup],
+  exports: [Database, PooledDatabase, DatabaseMetrics, DatabaseStartup, StatementGroups],
 })
 export class DatabaseModule implements OnApplicationShutdown {
   constructor(

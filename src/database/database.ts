@@ -14,4 +14,6 @@ export abstract class Database implements Queryable {
   abstract query<Row>(statement: Statement, values?: readonly unknown[]): Promise<Row[]>;
   /** Runs `work` in one transaction on one connection; rolls back when it throws. */
   abstract transaction<T>(work: (transaction: Queryable) => Promise<T>): Promise<T>;
+  /** Waits until the database answers, at most `withinMs`; then throws why it does not. */
+  abstract whenConnected(withinMs: number): Promise<void>;
 }

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Settings } from '../config/settings.js';
-import { Grouped } from '../database/grouped.js';
+import type { Grouped } from '../database/grouped.js';
+import { StatementGroups } from '../database/statement-groups.js';
 import { nodeNotFound, NodesService } from '../nodes/nodes.service.js';
 import type { AttemptAnswer, HeartbeatAnswer, HeartbeatRequest } from '../protocol/heartbeat.js';
 import { Problem } from '../protocol/problem.js';
@@ -23,8 +24,9 @@ export class HeartbeatsService {
     private readonly nodes: NodesService,
     private readonly signals: Signals,
     private readonly settings: Settings,
+    groups: StatementGroups,
   ) {
-    this.beats = new Grouped({
+    this.beats = groups.make({
       name: 'heartbeats',
       max_group: HEARTBEATS_A_GROUP,
       run: (beats: readonly NodeHeartbeat[]) => this.run(beats),

@@ -57,7 +57,8 @@ const HOT: Record<string, Expected> = {
     because: 'a lease is locked and updated, a job that starts too; then the job is read for `paused`',
   },
   TouchNodes: {
-    by: ['node_presence_pkey', 'nodes_pkey'],
+    // PostgreSQL 18 may skip through the statuses, of which there are two.
+    by: ['node_presence_pkey', 'nodes_pkey', 'idx_nodes_status'],
     factor: 3,
     because: 'the last-seen row is locked and updated, the node read',
   },

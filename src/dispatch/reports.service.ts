@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Settings } from '../config/settings.js';
-import { Grouped } from '../database/grouped.js';
+import type { Grouped } from '../database/grouped.js';
+import { StatementGroups } from '../database/statement-groups.js';
 import { backoffTable, jitter } from '../jobs/backoff.js';
 import { History } from '../jobs/history.js';
 import { nodeNotFound } from '../nodes/nodes.service.js';
@@ -35,9 +36,10 @@ export class ReportsService {
     private readonly signals: Signals,
     private readonly metrics: DispatchMetrics,
     settings: Settings,
+    groups: StatementGroups,
   ) {
     this.backoff = backoffTable(settings.retry);
-    this.reports = new Grouped({
+    this.reports = groups.make({
       name: 'reports',
       max_group: REPORTS_A_GROUP,
       run: (items: readonly ReportItem[]) => this.run(items),

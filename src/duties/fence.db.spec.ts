@@ -44,6 +44,10 @@ class RecordingDatabase extends Database {
       }),
     );
   }
+
+  whenConnected(withinMs: number): Promise<void> {
+    return stage.pool.whenConnected(withinMs);
+  }
 }
 
 let recorder: RecordingDatabase;

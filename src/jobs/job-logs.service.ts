@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { Grouped } from '../database/grouped.js';
+import type { Grouped } from '../database/grouped.js';
+import { StatementGroups } from '../database/statement-groups.js';
 import type { LogAnswer, LogChunk } from '../protocol/log-chunk.js';
 import { conflict } from '../protocol/problem.js';
 import { History } from './history.js';
@@ -25,8 +26,9 @@ export class JobLogsService {
   constructor(
     private readonly repository: JobLogsRepository,
     private readonly history: History,
+    groups: StatementGroups,
   ) {
-    this.appends = new Grouped({
+    this.appends = groups.make({
       name: 'append_logs',
       max_group: 200,
       max_queued: 2000,

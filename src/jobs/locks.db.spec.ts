@@ -49,6 +49,10 @@ class LockCountingDatabase extends Database {
       }),
     );
   }
+
+  whenConnected(withinMs: number): Promise<void> {
+    return db.database.whenConnected(withinMs);
+  }
 }
 
 const counting = new LockCountingDatabase();

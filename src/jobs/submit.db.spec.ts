@@ -315,6 +315,10 @@ abstract class AroundCreateJob extends Database {
     return this.inner.transaction(work);
   }
 
+  whenConnected(withinMs: number): Promise<void> {
+    return this.inner.whenConnected(withinMs);
+  }
+
   protected abstract around<T>(inner: Database, create: (database: Queryable) => Promise<T>): Promise<T>;
 }
 

@@ -3,7 +3,8 @@ import { Injectable } from '@nestjs/common';
 import { uuidv7 } from 'uuidv7';
 import type { Principal } from '../access/principal.js';
 import { Settings } from '../config/settings.js';
-import { Grouped } from '../database/grouped.js';
+import type { Grouped } from '../database/grouped.js';
+import { StatementGroups } from '../database/statement-groups.js';
 import type { Job } from '../protocol/job.js';
 import { invalid, Problem, unavailable, unprocessable } from '../protocol/problem.js';
 import { effectiveParameters } from '../protocol/scenario.js';
@@ -52,10 +53,11 @@ export class SubmitService {
     private readonly laneStatus: LaneStatus,
     private readonly signals: Signals,
     private readonly settings: Settings,
+    groups: StatementGroups,
   ) {
     const run = (requests: readonly Pending[]) => this.run(requests);
-    this.singles = new Grouped({ name: 'submit', run });
-    this.batches = new Grouped({ name: 'submit_batch', run, max_group: BATCHES_A_GROUP, max_queued: 1000 });
+    this.singles = groups.make({ name: 'submit', run });
+    this.batches = groups.make({ name: 'submit_batch', run, max_group: BATCHES_A_GROUP, max_queued: 1000 });
   }
 
   /** Answers once the jobs are committed, in the order given. All or nothing. */

@@ -1,5 +1,6 @@
 import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
-import { Grouped } from '../database/grouped.js';
+import type { Grouped } from '../database/grouped.js';
+import { StatementGroups } from '../database/statement-groups.js';
 import { Signals } from '../signals/signals.js';
 import type { NodeRow } from './node-row.js';
 import { NodesRepository, type NodeVersion } from './nodes.repository.js';
@@ -13,10 +14,7 @@ import { NodesRepository, type NodeVersion } from './nodes.repository.js';
 @Injectable()
 export class NodeDirectory implements OnModuleInit, OnModuleDestroy {
   private readonly nodes = new Map<string, NodeRow & NodeVersion>();
-  private readonly loads = new Grouped<string, NodeRow | undefined>({
-    name: 'load_nodes',
-    run: (ids) => this.load(ids),
-  });
+  private readonly loads: Grouped<string, NodeRow | undefined>;
   private digest: string | undefined;
   private syncing: Promise<void> | undefined;
   private readonly unsubscribe: (() => void)[] = [];
@@ -24,7 +22,10 @@ export class NodeDirectory implements OnModuleInit, OnModuleDestroy {
   constructor(
     private readonly repository: NodesRepository,
     private readonly signals: Signals,
-  ) {}
+    groups: StatementGroups,
+  ) {
+    this.loads = groups.make({ name: 'load_nodes', run: (ids: readonly string[]) => this.load(ids) });
+  }
 
   onModuleInit(): void {
     this.unsubscribe.push(

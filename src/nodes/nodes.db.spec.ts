@@ -7,6 +7,8 @@ import { LocalSignals } from '../../test/support/local-signals.js';
 import { ROLE_PERMISSIONS } from '../access/permissions.js';
 import type { Principal } from '../access/principal.js';
 import { Settings } from '../config/settings.js';
+import { DatabaseMetrics } from '../database/database.metrics.js';
+import { StatementGroups } from '../database/statement-groups.js';
 import { Metrics } from '../metrics/metrics.js';
 import type { NodeRegistration } from '../protocol/node-registration.js';
 import { NodeDirectory } from './node-directory.js';
@@ -245,7 +247,8 @@ interface Master {
 
 function master(): Master {
   const nodes = new NodesRepository(server.database);
-  const directory = new NodeDirectory(nodes, signals);
+  const groups = new StatementGroups(server.database, new DatabaseMetrics(new Metrics().registry));
+  const directory = new NodeDirectory(nodes, signals, groups);
   directory.onModuleInit();
   const registrations = new RegistrationRepository(server.database);
   const metrics = new NodesMetrics(new Metrics());

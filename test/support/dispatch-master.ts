@@ -7,6 +7,8 @@ import { pino } from 'pino';
 import type { Principal } from '../../src/access/principal.js';
 import { Settings } from '../../src/config/settings.js';
 import type { Database } from '../../src/database/database.js';
+import { DatabaseMetrics } from '../../src/database/database.metrics.js';
+import { StatementGroups } from '../../src/database/statement-groups.js';
 import { ClaimRepository, type AttemptRow } from '../../src/dispatch/claim.repository.js';
 import { ClaimsService } from '../../src/dispatch/claims.service.js';
 import { DispatchMetrics } from '../../src/dispatch/dispatch.metrics.js';
@@ -70,7 +72,8 @@ export class DispatchMaster {
 
   constructor(database: Database, signals: Signals) {
     const metrics = new Metrics();
-    this.nodeDirectory = new NodeDirectory(new NodesRepository(database), signals);
+    const groups = new StatementGroups(database, new DatabaseMetrics(metrics.registry));
+    this.nodeDirectory = new NodeDirectory(new NodesRepository(database), signals, groups);
     this.nodes = new NodesService(
       new NodesRepository(database),
       new RegistrationRepository(database),
@@ -101,8 +104,9 @@ export class DispatchMaster {
       fit,
       signals,
       this.settings,
+      groups,
     );
-    this.logs = new JobLogsService(new JobLogsRepository(database), this.history);
+    this.logs = new JobLogsService(new JobLogsRepository(database), this.history, groups);
     this.events = new JobEvents(new JobEventsRepository(database), this.history);
     const dispatchMetrics = new DispatchMetrics(metrics);
     this.heartbeats = new HeartbeatsService(
@@ -110,6 +114,7 @@ export class DispatchMaster {
       this.nodes,
       signals,
       this.settings,
+      groups,
     );
     this.claims = new ClaimsService(
       new ClaimRepository(database),
@@ -133,6 +138,7 @@ export class DispatchMaster {
       signals,
       dispatchMetrics,
       this.settings,
+      groups,
     );
     this.queues = new QueuesService(new QueuesRepository(database), this.queueDirectory, signals);
   }

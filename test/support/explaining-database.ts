@@ -37,6 +37,10 @@ export class ExplainingDatabase extends Database {
     return this.inner.transaction(work);
   }
 
+  whenConnected(withinMs: number): Promise<void> {
+    return this.inner.whenConnected(withinMs);
+  }
+
   named(name: string): Explained[] {
     return this.explained.filter((one) => one.name === name);
   }
