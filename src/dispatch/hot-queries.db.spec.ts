@@ -20,8 +20,8 @@ const db = useDatabase();
 /** Attempts in a group: enough to tell what grows with it from what grows with its square. */
 const GROUP = 300;
 
-/** Dead versions that one look may meet: what is explained is rolled back and leaves them behind. */
-const DEAD = 10;
+/** Dead versions that one look may meet: what is explained is rolled back and leaves one of each row behind. */
+const DEAD = 60;
 
 const BIG = ['jobs', 'job_history', 'job_events', 'idempotency_keys'];
 /** A plan that knows its values may scan these once: it knows that it needs a good part of 2,000 rows. */
