@@ -30,7 +30,7 @@ export class LaneFit extends LaneStatus {
 
   fits(lane: Lane, node: NodeRow): boolean {
     let known = this.remembered.get(node);
-    if (!known) this.remembered.set(node, (known = new Map()));
+    if (!known) this.remembered.set(node, (known = new Map<number, boolean>()));
     let answer = known.get(lane.id);
     if (answer === undefined) known.set(lane.id, (answer = fits(lane, node)));
     return answer;

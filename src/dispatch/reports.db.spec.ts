@@ -188,8 +188,15 @@ describe('a report', () => {
   it('keeps what the worker sent readable, NUL and all', async () => {
     const node = await master.node();
     const job = await master.submit({ max_retries: 0 });
-    await master.report(node, await master.claimOne(node), { status: 'failed', error: 'a\u0000b' });
-    expect((await get(job.id)).error).toBe('a\ufffdb');
+    await master.report(node, await master.claimOne(node), {
+      status: 'failed',
+      error: 'a\u0000b',
+      result: { metrics: { note: '\ud83c \u0000' } },
+    });
+    expect(await get(job.id)).toMatchObject({
+      error: 'a\ufffdb',
+      result: { metrics: { note: '\ufffd \ufffd' } },
+    });
   });
 });
 

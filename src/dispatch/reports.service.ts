@@ -8,6 +8,7 @@ import { nodeNotFound } from '../nodes/nodes.service.js';
 import { NodeDirectory } from '../nodes/node-directory.js';
 import { PERMANENT_FAILURE_REASONS } from '../protocol/failure-reason.js';
 import type { AttemptReport, ReportOutcome } from '../protocol/report.js';
+import { storable, storableText } from '../protocol/storable.js';
 import { Signals } from '../signals/signals.js';
 import type { AttemptRow } from './claim.repository.js';
 import { ClaimsService } from './claims.service.js';
@@ -118,8 +119,8 @@ function asItem(node_id: string, result: AttemptReport, actor: string): ReportIt
     job_id: job_id.toLowerCase(),
     lease_token,
     status,
-    result: result.result ?? null,
-    error: result.error?.replaceAll('\u0000', '\ufffd') ?? null,
+    result: storable(result.result ?? null),
+    error: result.error === undefined ? null : storableText(result.error),
     failure_reason: failure_reason ?? null,
     permanent: failure_reason !== undefined && PERMANENT_FAILURE_REASONS.includes(failure_reason),
     jitter: jitter(),

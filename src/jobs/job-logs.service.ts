@@ -3,6 +3,7 @@ import type { Grouped } from '../database/grouped.js';
 import { StatementGroups } from '../database/statement-groups.js';
 import type { LogAnswer, LogChunk } from '../protocol/log-chunk.js';
 import { conflict } from '../protocol/problem.js';
+import { storableText } from '../protocol/storable.js';
 import { History } from './history.js';
 import { DAY_MS, dayOf, daysBetween } from './job-days.js';
 import {
@@ -41,8 +42,7 @@ export class JobLogsService {
 
   /** 409 where the lease is another's or over. What lies beyond 4,000,000 characters is dropped. */
   async append(job_id: string, chunk: LogChunk): Promise<LogAnswer> {
-    // PostgreSQL's text refuses NUL, and a log may hold anything.
-    const text = chunk.text.replaceAll('\u0000', '\ufffd');
+    const text = storableText(chunk.text);
     const held = await this.appends.add({
       job_id,
       lease_token: chunk.lease_token,

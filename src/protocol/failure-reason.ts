@@ -16,4 +16,8 @@ export type FailureReason = (typeof FAILURE_REASONS)[number];
  * Reasons that another attempt cannot mend: the same input and the same parameters give the same
  * failure, so a retry would only delay the answer by the whole backoff.
  */
-export const PERMANENT_FAILURE_REASONS: readonly FailureReason[] = ['user_error', 'input_error', 'capability_mismatch'];
+export const PERMANENT_FAILURE_REASONS: readonly FailureReason[] = [
+  'user_error',
+  'input_error',
+  'capability_mismatch',
+];

@@ -1,4 +1,5 @@
 import { ValidateBy, buildMessage, type ValidationOptions } from 'class-validator';
+import { PRINTABLE } from './printable.js';
 
 const KEY = /^[A-Za-z0-9][A-Za-z0-9_./-]{0,62}$/;
 const MAX_LABELS = 32;
@@ -29,13 +30,7 @@ export function isLabels(value: unknown): value is Record<string, string> {
     pairs.length <= MAX_LABELS &&
     pairs.every(
       ([key, text]) =>
-        KEY.test(key) && typeof text === 'string' && text.length <= MAX_VALUE_LENGTH && isPrintable(text),
+        KEY.test(key) && typeof text === 'string' && text.length <= MAX_VALUE_LENGTH && PRINTABLE.test(text),
     )
   );
-}
-
-/** No control characters, NUL among them: PostgreSQL's text refuses it and terminals obey the others. */
-export function isPrintable(text: string): boolean {
-  // eslint-disable-next-line no-control-regex
-  return !/[\u0000-\u001f\u007f]/.test(text);
 }

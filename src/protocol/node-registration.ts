@@ -7,7 +7,6 @@ import {
   IsInt,
   IsObject,
   IsOptional,
-  IsString,
   IsUUID,
   Matches,
   Max,
@@ -16,10 +15,11 @@ import {
   ValidateNested,
 } from 'class-validator';
 import { IsLabels } from './labels.js';
+import { PRINTABLE } from './printable.js';
 import { ENGINES, QUEUE_NAME, type Engine } from './priority.js';
 
 export class Gpu {
-  @IsString() @MaxLength(128) name: string;
+  @Matches(PRINTABLE) @MaxLength(128) name: string;
   @IsOptional() @IsInt() @Min(0) memory_bytes?: number;
 }
 
@@ -27,21 +27,26 @@ export class Gpu {
 export class NodeRegistration {
   /** The machine's name, unique among live instances; a second live instance gets a node of its own. */
   @Matches(/^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$/) name: string;
-  @IsOptional() @IsString() @MaxLength(255) address?: string;
+  @IsOptional() @Matches(PRINTABLE) @MaxLength(255) address?: string;
   /** Made by the worker process at its start; tells a restart from a second instance. */
   @IsUUID() instance_id: string;
   /** How many attempts it runs at once. */
   @IsInt() @Min(1) @Max(1024) slots: number;
   /** The queues it serves; absent or empty means all. */
-  @IsOptional() @IsArray() @ArrayMaxSize(64) @ArrayUnique() @Matches(QUEUE_NAME, { each: true }) queues?: string[];
+  @IsOptional()
+  @IsArray()
+  @ArrayMaxSize(64)
+  @ArrayUnique()
+  @Matches(QUEUE_NAME, { each: true })
+  queues?: string[];
   @IsInt() @Min(1) @Max(4096) cpu_threads: number;
-  @IsString() @MaxLength(255) cpu_model: string;
+  @Matches(PRINTABLE) @MaxLength(255) cpu_model: string;
   @IsInt() @Min(0) ram_total_bytes: number;
   @IsArray() @ArrayMaxSize(64) @ValidateNested({ each: true }) @Type(() => Gpu) gpus: Gpu[];
   /** ffmpeg encoders that were seen to work on this machine. */
   @IsArray() @ArrayMaxSize(512) @Matches(/^[a-z0-9_-]{1,40}$/, { each: true }) encoders: string[];
   @IsArray() @ArrayMaxSize(8) @IsIn(ENGINES, { each: true }) engines: Engine[];
-  @IsString() @MaxLength(128) ffmpeg_version: string;
+  @Matches(PRINTABLE) @MaxLength(128) ffmpeg_version: string;
   @IsObject() @IsLabels() labels: Record<string, string>;
 }
 

@@ -1,5 +1,5 @@
 import { ValidateBy, buildMessage, type ValidationOptions } from 'class-validator';
-import { isPrintable } from './labels.js';
+import { PRINTABLE } from './printable.js';
 
 /**
  * Text that may stand in a program's argument list: not empty, no control characters (NUL would end the
@@ -28,6 +28,6 @@ export function isPlainText(value: unknown, maxLength: number): value is string 
     value.length > 0 &&
     value.length <= maxLength &&
     !value.startsWith('-') &&
-    isPrintable(value)
+    PRINTABLE.test(value)
   );
 }

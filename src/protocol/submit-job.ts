@@ -26,11 +26,8 @@ import {
   type Engine,
   type Priority,
 } from './priority.js';
+import { PRINTABLE } from './printable.js';
 import { Requirements } from './requirements.js';
-
-/** A printable word or sentence: no control characters. */
-// eslint-disable-next-line no-control-regex
-const PRINTABLE = /^[^\u0000-\u001f\u007f]*$/;
 
 /** `POST /api/v1/jobs`. */
 export class SubmitJob {
@@ -38,7 +35,7 @@ export class SubmitJob {
   @IsString()
   @IsNotEmpty()
   @MaxLength(200)
-  @Matches(PRINTABLE, { message: '$property must not contain control characters' })
+  @Matches(PRINTABLE, { message: '$property must not contain control characters or half characters' })
   scenario: string;
 
   @IsOptional()
