@@ -8,11 +8,11 @@
  * Ctrl-C stops workers, masters and PostgreSQL, in that order. When `up` itself is killed, masters and
  * workers notice by the channel to it and end. `--once` does the same for as long as some files take.
  */
-import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { loadSettings } from '../config/load-settings.js';
 import { makeReachable, serverAccount } from '../database/embedded/server-account.js';
+import { defaultSlots } from '../worker/slots.js';
 import { Failure, Misuse } from './failures.js';
 import { untilToldToStop } from './process-life.js';
 import { readClusterNote, removeClusterNote, writeClusterNote } from './rest/local-cluster-note.js';
@@ -87,7 +87,7 @@ async function up(files: readonly string[], flags: Flags): Promise<void> {
     ports,
     key,
     inputRoots: inputRoots(clips),
-    slots: Math.max(1, Math.floor(availableParallelism() / flags.workers / 2)),
+    slots: defaultSlots(flags.workers),
     notice: (message) => process.stderr.write(`${message}\n`),
     timing,
   });

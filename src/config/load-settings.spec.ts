@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -91,7 +91,6 @@ describe('defaults', () => {
         heartbeat_timeout: '1m30s',
       },
       worker: {
-        slots: availableParallelism(),
         output_dir: join(state, 'output'),
         work_dir: join(state, 'work'),
         input_roots: [],

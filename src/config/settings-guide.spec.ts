@@ -13,7 +13,7 @@ const rows = guide
 const defaults = describeSettings(loadSettings({ env: {} }));
 
 /** Defaults that the guide tells in words, because the machine or another setting decides them. */
-const inWords = /^(database\.(type|data_dir)|worker\.(slots|output_dir|work_dir))$/;
+const inWords = /^(database\.(type|data_dir)|worker\.(output_dir|work_dir))$/;
 
 const keys = [...fixedKeys(), ...queueKeys('<name>')].filter(({ key }) => key !== ADMIN_KEY);
 

@@ -3,7 +3,6 @@
  * The class `Settings` is also the token by which Nest injects them. Durations are milliseconds.
  * docs/settings.md says what each one does; `loadSettings` fills what depends on other settings.
  */
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { QUEUE_NAME } from '../protocol/priority.js';
 import { type Milliseconds, parseDuration } from './durations.js';
@@ -107,7 +106,8 @@ export class WorkersSettings {
 }
 
 export class WorkerSettings {
-  @Integer({ min: 1, max: 1_024 }) slots: number = availableParallelism();
+  /** Absent: the worker takes one for every four cores, at least one. */
+  @Integer({ min: 1, max: 1_024 }) slots?: number;
   @Text() output_dir: string = join(stateFolder(), 'output');
   @Text() work_dir: string = join(stateFolder(), 'work');
   @TextList() input_roots: string[] = [];

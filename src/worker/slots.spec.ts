@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { LeaseClock } from './lease-clock.js';
-import { Slots } from './slots.js';
+import { defaultSlots, Slots } from './slots.js';
 
 describe('Slots', () => {
   it('counts attempts and open claims, each once', () => {
@@ -14,6 +14,13 @@ describe('Slots', () => {
     attempt.release();
     attempt.release();
     expect([slots.free, slots.inUse]).toEqual([3, 0]);
+  });
+});
+
+describe('slots of a machine', () => {
+  it('are one for every four cores, shared by its workers, and at least one each', () => {
+    expect([1, 4, 7, 8, 64].map((cores) => defaultSlots(1, cores))).toEqual([1, 1, 1, 2, 16]);
+    expect([2, 8, 16, 64].map((cores) => defaultSlots(2, cores))).toEqual([1, 1, 2, 8]);
   });
 });
 

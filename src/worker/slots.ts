@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+
 /**
  * Who has the worker's slots: attempts that run, and claims that are out and may bring attempts. A claim
  * asks only for slots that are neither, so that the worker is never given more than it can run.
@@ -38,4 +40,12 @@ export class Slots {
       },
     };
   }
+}
+
+/** x264 uses some four cores well; a second job beside it then costs less than a second machine. */
+const CORES_PER_SLOT = 4;
+
+/** One slot for every four cores, at least one, where `workers` share the machine. */
+export function defaultSlots(workers = 1, cores: number = availableParallelism()): number {
+  return Math.max(1, Math.floor(cores / CORES_PER_SLOT / workers));
 }
