@@ -2,8 +2,8 @@
  * The log of a process: pino, one JSON object a line on standard output (or readable lines, where
  * `logging.format` is `pretty`). Parts of the program take a child: `logger.child({ component: 'leadership' })`.
  */
+import { createRequire } from 'node:module';
 import { type DestinationStream, type Logger, destination, pino, stdTimeFunctions } from 'pino';
-import { prettyFactory } from 'pino-pretty';
 import type { LoggingSettings } from '../config/settings.js';
 import { currentRequest } from './request-context.js';
 import { withoutSecrets } from './secrets.js';
@@ -18,7 +18,7 @@ export function createLogger(
   { level, format }: Pick<LoggingSettings, 'level' | 'format'>,
   stream: DestinationStream = standardOutput(),
 ): Logger {
-  const readable = prettyFactory({ singleLine: true, colorize: process.stdout.isTTY });
+  const readable = format === 'pretty' ? readableLines() : undefined;
   return pino(
     {
       level,
@@ -26,11 +26,17 @@ export function createLogger(
       formatters: { level: (label) => ({ level: label }) },
       mixin: () => ({ ...currentRequest() }),
       hooks: {
-        streamWrite: format === 'pretty' ? (line) => readable(withoutSecrets(line)) : withoutSecrets,
+        streamWrite: readable === undefined ? withoutSecrets : (line) => readable(withoutSecrets(line)),
       },
     },
     stream,
   );
+}
+
+/** Loaded for people only: a service would wait for it at each start, and never use it. */
+function readableLines(): (line: string) => string {
+  const { prettyFactory } = createRequire(import.meta.url)('pino-pretty') as typeof import('pino-pretty');
+  return prettyFactory({ singleLine: true, colorize: process.stdout.isTTY });
 }
 
 /**
