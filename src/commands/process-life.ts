@@ -14,6 +14,8 @@ export function untilToldToStop(): Promise<string> {
     process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
     if (!isChild()) return;
     process.once('disconnect', () => resolve('its parent is gone'));
+    // Listening to the channel would keep a process alive that could not start.
+    process.channel?.unref();
     if (!process.connected) resolve('its parent is gone');
   });
 }

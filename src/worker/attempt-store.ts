@@ -34,7 +34,8 @@ export class AttemptStore {
     await mkdir(attempts, { recursive: true, mode: 0o700 });
     if (!(await lstat(attempts)).isDirectory()) throw new Error(`${attempts} must be a folder, not a link`);
     const folder = join(attempts, instanceId);
-    await mkdir(folder, { mode: 0o700 });
+    // Recursive, for the last worker to leave may have removed `.attempts` just now.
+    await mkdir(folder, { recursive: true, mode: 0o700 });
     await writeDurably(join(folder, 'owner.json'), await thisProcess());
     return new AttemptStore(real, folder);
   }
@@ -72,10 +73,12 @@ export class AttemptStore {
     return adopted;
   }
 
-  /** Removes the process's folder, unless attempts are left in it for a successor. */
+  /** Removes the process's folder, unless attempts are left in it for a successor; the last one out removes `.attempts`. */
   async close(): Promise<void> {
     const left = (await namesIn(this.folder)).filter((name) => name !== 'owner.json');
-    if (left.length === 0) await rm(this.folder, { recursive: true, force: true });
+    if (left.length > 0) return;
+    await rm(this.folder, { recursive: true, force: true });
+    await rmdir(join(this.folder, '..')).catch(() => undefined);
   }
 }
 

@@ -186,7 +186,7 @@ describe('the end of the process', { timeout: 60_000 }, () => {
     expect(code).toBe(0);
     expect(master.reportOf(job.id)).toMatchObject({ status: 'released' });
     expect(isAlive(pid)).toBe(false);
-    expect(readdirSync(join(folder, 'out', '.attempts'))).toEqual([]);
+    expect(readdirSync(join(folder, 'out'))).toEqual([]);
   });
 
   it('SIGTERM with no master to tell: exits within the grace', async () => {

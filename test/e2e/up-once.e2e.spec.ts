@@ -59,6 +59,7 @@ describe('up --once', () => {
   it('turns real files into H.264 that ffprobe confirms, prints a table, exits 0 and leaves no process', async () => {
     const process = once('--output-dir', 'results', 'media, of a person/FILE.mp4', join(media, 'OTHER.mkv'));
     expect([await process.ended, process.errors()]).toEqual([0, '']);
+    expect((await readdir(join(folder.path, 'results'))).sort()).toEqual(['FILE.mp4', 'OTHER.mp4']);
 
     for (const [name, source] of [
       ['FILE.mp4', 'FILE.mp4'],
@@ -118,6 +119,22 @@ describe('up --once', () => {
       other.close();
     }
   });
+
+  it.each([[['--once']], [[]]])(
+    'ends with the last words of a process that cannot start: up %j',
+    async (args) => {
+      const started = performance.now();
+      const process = folder.run(['up', ...args, '--port', String(folder.port)], {
+        WORKER_FFMPEG_PATH: '/bin/false',
+      });
+      expect(await process.ended).toBe(1);
+      expect(performance.now() - started).toBeLessThan(30_000);
+      expect(process.errors()).toMatch(
+        /^ffmpeg-master: worker 1 did not start \(exit status 1\); its log is .*\n {2}ffmpeg-master: \/bin\/false does not run/,
+      );
+      expect(await folder.processes()).toEqual([]);
+    },
+  );
 
   it.each([[['up', 'FILE.mp4']], [['up', '--masters', '0']], [['up', '--wrong']]])(
     'calls %j wrong usage',

@@ -144,6 +144,10 @@ export class LocalCluster {
       {
         MASTER_API_KEY: key,
         MASTER_URL: this.masters.join(','),
+        // For masters elsewhere; these here speak plain HTTP on loopback.
+        MASTER_CA_FILE: '',
+        MASTER_CERT_FILE: '',
+        MASTER_KEY_FILE: '',
         WORKER_OUTPUT_DIR: outputDir,
         WORKER_WORK_DIR: workDir,
         WORKER_METRICS_PORT: String(ports.workerMetrics[index]),
