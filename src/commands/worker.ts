@@ -7,10 +7,12 @@ import type { WorkerOptions } from '../worker/worker-options.js';
 import { Worker } from '../worker/worker.js';
 import { Misuse } from './failures.js';
 import { reportReady, untilToldToStop } from './process-life.js';
+import { addTlsFlags } from './rest/client-flags.js';
 import { resolveConnection } from './rest/connection.js';
+import type { TlsFlags } from './rest/tls-files.js';
 import { labelArgument, several } from './terminal/arguments.js';
 
-interface Flags {
+interface Flags extends TlsFlags {
   readonly config?: string;
   readonly master?: string;
   readonly keyFile?: string;
@@ -30,12 +32,14 @@ interface Flags {
 }
 
 export function define(command: Command): void {
-  command
-    .option('--config <file>', 'settings in YAML')
-    .option('--master <urls>', 'where the masters are, comma separated (MASTER_URL)')
-    .option('--key-file <file>', 'a file that holds the API key (else MASTER_API_KEY)')
+  addTlsFlags(
+    command
+      .option('--config <file>', 'settings in YAML')
+      .option('--master <urls>', 'where the masters are, comma separated (MASTER_URL)')
+      .option('--key-file <file>', 'a file that holds the API key (else MASTER_API_KEY)'),
+  )
     .option('--name <name>', "default: this host's name")
-    .option('--slots <n>', 'jobs at once (worker.slots)')
+    .option('--slots <n>', 'jobs at once (worker.slots; default: one for every four cores)')
     .option('--queue <name>', 'serve this queue only; may be given several times', several)
     .option('--output-dir <dir>', 'where results appear (worker.output_dir)')
     .option('--work-dir <dir>', 'worker.work_dir')
@@ -69,7 +73,7 @@ async function work(flags: Flags): Promise<void> {
       'logging.format': flags.logFormat,
     },
   });
-  const { masters, key } = resolveConnection(flags);
+  const { masters, key, tls } = resolveConnection(flags);
   if (key === undefined) {
     throw new Misuse(
       'set MASTER_API_KEY, or name a file that holds the key with --key-file: masters know no worker without one',
@@ -78,7 +82,6 @@ async function work(flags: Flags): Promise<void> {
   const worker = new Worker({
     masters,
     apiKey: key,
-    slots: settings.slots,
     outputDir: settings.output_dir,
     workDir: settings.work_dir,
     // Folders may hold commas, which a list in one text could not.
@@ -87,6 +90,8 @@ async function work(flags: Flags): Promise<void> {
     outageGraceMs: workers.outage_grace,
     logger: createLogger(logging),
     serveMetrics: metricsOn(settings.metrics_port, flags.metricsHost),
+    ...(tls !== undefined && { tls }),
+    ...(settings.slots !== undefined && { slots: settings.slots }),
     ...(flags.name !== undefined && { name: flags.name }),
     ...(flags.queue !== undefined && { queues: flags.queue }),
     ...(flags.label !== undefined && { labels: flags.label }),

@@ -8,6 +8,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Agent, request } from 'undici';
+import { type ClientTls, tlsAdvice } from '../config/client-tls.js';
 import { monotonicNow } from './lease-clock.js';
 import { MasterRefused, MastersUnreachable } from './master-error.js';
 
@@ -33,22 +34,24 @@ const MOVE_ON = new Set([429, 502, 503, 504]);
 
 export class MasterClient {
   private readonly masters: Master[];
-  private readonly agent = new Agent({
-    connect: { timeout: CONNECT_TIMEOUT_MS },
-    keepAliveTimeout: 30_000,
-    // One at a time: a parked claim must not stand before a heartbeat on the same connection.
-    pipelining: 1,
-  });
+  private readonly agent: Agent;
   private current = 0;
   private answeredAt = monotonicNow();
 
   constructor(
     urls: readonly string[],
     private key: string | undefined,
+    private readonly tls?: ClientTls,
   ) {
     if (urls.length === 0)
       throw new Error('no master given: name at least one, e.g. --master http://127.0.0.1:8080');
     this.masters = urls.map((url) => ({ url: url.replace(/\/+$/, ''), notBefore: 0 }));
+    this.agent = new Agent({
+      connect: { timeout: CONNECT_TIMEOUT_MS, ...tls },
+      keepAliveTimeout: 30_000,
+      // One at a time: a parked claim must not stand before a heartbeat on the same connection.
+      pipelining: 1,
+    });
     // Workers started together would otherwise all lean on the first.
     this.current = Math.floor(Math.random() * urls.length);
   }
@@ -90,13 +93,14 @@ export class MasterClient {
   async askUntilAnswered<Answer>(
     path: string,
     body: unknown,
-    options: AskOptions & { signal: AbortSignal },
+    options: AskOptions & { signal: AbortSignal; onUnreachable?: (error: MastersUnreachable) => void },
   ): Promise<Answer> {
     for (let backoff = FIRST_BACKOFF_MS; ; backoff = Math.min(backoff * 2, MAX_BACKOFF_MS)) {
       try {
         return await this.ask<Answer>(path, body, options);
       } catch (error) {
         if (!(error instanceof MastersUnreachable)) throw error;
+        options.onUnreachable?.(error);
         // Half to all of it: workers that lost their masters together do not come back together.
         const wait = Math.max(error.retryAfterMs, backoff * (0.5 + Math.random() / 2));
         await delay(wait, undefined, { signal: options.signal });
@@ -158,7 +162,8 @@ export class MasterClient {
     } catch (error) {
       if (signal?.aborted) throw signal.reason;
       if (error instanceof MasterRefused) throw error;
-      return { failure: error };
+      const advice = tlsAdvice(error, master.url, this.tls);
+      return { failure: advice === undefined ? error : new Error(`${master.url}: ${advice}`) };
     } finally {
       clearTimeout(timer);
       signal?.removeEventListener('abort', onAbort);

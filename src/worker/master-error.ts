@@ -16,7 +16,13 @@ export class MastersUnreachable extends Error {
     readonly retryAfterMs: number,
     cause: unknown,
   ) {
-    super(`no master answers: ${cause instanceof Error ? cause.message || String(cause) : String(cause)}`);
+    super(`no master answers: ${wordsOf(cause)}`);
     this.name = 'MastersUnreachable';
   }
+}
+
+/** Of a host with several addresses, Node tells each refusal but no message of its own. */
+function wordsOf(cause: unknown): string {
+  if (cause instanceof AggregateError && cause.errors.length > 0) return wordsOf(cause.errors[0]);
+  return cause instanceof Error ? cause.message || String(cause) : String(cause);
 }

@@ -2,7 +2,7 @@
 
 import type { NodeRegistration, RegisteredNode } from '../protocol/node-registration.js';
 import type { MasterClient } from './master-client.js';
-import { MasterRefused } from './master-error.js';
+import { MasterRefused, type MastersUnreachable } from './master-error.js';
 
 const ASK_TIMEOUT_MS = 5_000;
 
@@ -16,6 +16,7 @@ export class NodeIdentity {
     /** What registration itself is asked with; a node's own key is good for nothing else than its node. */
     private readonly key: string | undefined,
     private readonly stopped: AbortSignal,
+    private readonly onUnreachable: (error: MastersUnreachable) => void,
   ) {}
 
   get id(): string {
@@ -37,6 +38,7 @@ export class NodeIdentity {
     this.node = await this.client.askUntilAnswered<RegisteredNode>('/nodes', this.registration, {
       timeoutMs: ASK_TIMEOUT_MS,
       signal: this.stopped,
+      onUnreachable: this.onUnreachable,
     });
     if (this.node.node_key !== undefined) this.client.useKey(this.node.node_key);
   }

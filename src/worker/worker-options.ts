@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
+import type { ClientTls } from '../config/client-tls.js';
 
 /** What a worker is told at its start. Durations are milliseconds. */
 export interface WorkerOptions {
@@ -7,6 +8,8 @@ export interface WorkerOptions {
   masters: readonly string[];
   /** Sent as a bearer token; a key that registration answers replaces it for everything else. */
   apiKey?: string;
+  /** For masters at `https://`; default: the authorities that Node trusts, and no certificate. */
+  tls?: ClientTls;
   /** Default: the host's name. */
   name?: string;
   /** How many jobs run at once; default: one for every four cores, at least one. */

@@ -27,7 +27,7 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import { availableParallelism, hostname } from 'node:os';
+import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ClaimedAttempt } from '../protocol/claim.js';
 import type { AttemptAnswer } from '../protocol/heartbeat.js';
@@ -38,21 +38,21 @@ import { AttemptStore } from './attempt-store.js';
 import { Attempt } from './attempt.js';
 import { ClaimLoop } from './claim-loop.js';
 import { HeartbeatLoop, type HeartbeatListener } from './heartbeat-loop.js';
+import { monotonicNow } from './lease-clock.js';
 import { settleLeftovers } from './leftover-attempts.js';
 import { inspectMachine, type Machine } from './machine.js';
 import { MasterClient } from './master-client.js';
 import { MasterRefused } from './master-error.js';
 import { NodeIdentity } from './node-identity.js';
 import { ReportBox } from './report-box.js';
-import { Slots } from './slots.js';
+import { defaultSlots, Slots } from './slots.js';
 import { WorkerMetrics } from './worker-metrics.js';
 import type { WorkerOptions } from './worker-options.js';
 
 const OUTAGE_GRACE_MS = 10 * 60_000;
 const STOP_GRACE_MS = 10_000;
 const CLAIM_WAIT_SECONDS = 30;
-/** x264 uses some four cores well; a second job beside it then costs less than a second machine. */
-const CORES_PER_SLOT = 4;
+const SAY_AGAIN_MS = 30_000;
 
 export class Worker implements HeartbeatListener {
   readonly metrics: WorkerMetrics;
@@ -77,7 +77,7 @@ export class Worker implements HeartbeatListener {
   private stopping: Promise<void> | undefined;
 
   constructor(private readonly options: WorkerOptions) {
-    this.client = new MasterClient(options.masters, options.apiKey);
+    this.client = new MasterClient(options.masters, options.apiKey, options.tls);
     this.slots = new Slots(options.slots ?? defaultSlots());
     this.metrics = new WorkerMetrics(this.slots, () => this.client.silence);
   }
@@ -131,7 +131,13 @@ export class Worker implements HeartbeatListener {
     signal.throwIfAborted();
     this.store = await AttemptStore.open(options.outputDir, this.instanceId);
     this.served = await options.serveMetrics?.(this.metrics.registry);
-    this.node = new NodeIdentity(this.client, this.registration(), options.apiKey, this.closing.signal);
+    this.node = new NodeIdentity(
+      this.client,
+      this.registration(),
+      options.apiKey,
+      this.closing.signal,
+      sayAtIntervals((reason) => options.logger.warn({ reason }, 'registration waits for a master')),
+    );
     await this.node.register().catch((error: unknown) => {
       throw withAdvice(error);
     });
@@ -251,13 +257,19 @@ export class Worker implements HeartbeatListener {
   }
 }
 
+/** What is wrong is said at once, and again every half minute for as long as it lasts. */
+function sayAtIntervals(say: (reason: string) => void): (error: Error) => void {
+  let said = { reason: '', at: 0 };
+  return ({ message }) => {
+    if (message === said.reason && monotonicNow() - said.at < SAY_AGAIN_MS) return;
+    said = { reason: message, at: monotonicNow() };
+    say(message);
+  };
+}
+
 function withAdvice(error: unknown): unknown {
   if (!(error instanceof MasterRefused) || (error.status !== 401 && error.status !== 403)) return error;
   return new Error(
     `the masters refuse this worker's key (${error.message}); give it a key that may register nodes`,
   );
-}
-
-function defaultSlots(): number {
-  return Math.max(1, Math.floor(availableParallelism() / CORES_PER_SLOT));
 }

@@ -10,12 +10,24 @@ export interface ClientFlags extends ConnectionFlags {
 }
 
 export function addConnectionFlags(command: Command): Command {
+  return addTlsFlags(
+    command
+      .option(
+        '--master <urls>',
+        'where the masters are, comma separated (MASTER_URL; default http://127.0.0.1:8080)',
+      )
+      .option(
+        '--key-file <file>',
+        'a file that holds the API key (else MASTER_API_KEY, else the local `up`)',
+      ),
+  );
+}
+
+export function addTlsFlags(command: Command): Command {
   return command
-    .option(
-      '--master <urls>',
-      'where the masters are, comma separated (MASTER_URL; default http://127.0.0.1:8080)',
-    )
-    .option('--key-file <file>', 'a file that holds the API key (else MASTER_API_KEY, else the local `up`)');
+    .option('--ca <file>', 'authorities to trust besides the usual ones, in PEM (MASTER_CA_FILE)')
+    .option('--cert <file>', 'the certificate of this client, in PEM (MASTER_CERT_FILE)')
+    .option('--key <file>', 'its private key, in PEM (MASTER_KEY_FILE)');
 }
 
 export function addClientFlags(command: Command): Command {

@@ -1,15 +1,18 @@
 /** Where the masters are and with which key to speak to them. */
 import { readFileSync } from 'node:fs';
+import type { ClientTls } from '../../config/client-tls.js';
 import { Misuse } from '../failures.js';
 import { readClusterNote, type ClusterNote } from './local-cluster-note.js';
+import { readTlsFiles, type TlsFlags } from './tls-files.js';
 
 export interface Connection {
   /** Base URLs without a slash at the end, in the order to try them. */
   readonly masters: readonly string[];
   readonly key?: string;
+  readonly tls?: ClientTls;
 }
 
-export interface ConnectionFlags {
+export interface ConnectionFlags extends TlsFlags {
   /** URLs, comma separated. */
   readonly master?: string;
   readonly keyFile?: string;
@@ -31,7 +34,8 @@ export function resolveConnection(
     masters.every((url) => local.masters.includes(url.replace('//localhost:', '//127.0.0.1:')));
   const keyFile = flags.keyFile ?? (env['MASTER_API_KEY'] || !ours ? undefined : local.key_file);
   const key = keyFile === undefined ? env['MASTER_API_KEY'] || undefined : readKey(keyFile);
-  return key === undefined ? { masters } : { masters, key };
+  const tls = readTlsFiles(flags, env);
+  return { masters, ...(key !== undefined && { key }), ...(tls !== undefined && { tls }) };
 }
 
 export function readUrls(written: string): string[] {

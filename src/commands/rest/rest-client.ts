@@ -3,6 +3,7 @@
  * reached, and stays with the one that answered.
  */
 import { Agent, request, type Dispatcher } from 'undici';
+import { type ClientTls, tlsAdvice } from '../../config/client-tls.js';
 import type { Connection } from './connection.js';
 import { Refusal, refusalOf, Unreachable } from './refusal.js';
 
@@ -17,11 +18,18 @@ export interface RequestOptions {
 export class RestClient {
   readonly #masters: string[];
   readonly #key: string | undefined;
-  readonly #agent = new Agent({ connect: { timeout: 3000 }, headersTimeout: 30_000, bodyTimeout: 30_000 });
+  readonly #tls: ClientTls | undefined;
+  readonly #agent: Agent;
 
-  constructor({ masters, key }: Connection) {
+  constructor({ masters, key, tls }: Connection) {
     this.#masters = [...masters];
     this.#key = key;
+    this.#tls = tls;
+    this.#agent = new Agent({
+      connect: { timeout: 3000, ...tls },
+      headersTimeout: 30_000,
+      bodyTimeout: 30_000,
+    });
   }
 
   get<T>(path: string, query: Query = {}): Promise<T> {
@@ -81,10 +89,10 @@ export class RestClient {
         last = refusal;
       } catch (error) {
         if (error instanceof Refusal) throw error;
-        last ??= this.#unreachable(error);
+        last ??= this.#unreachable(error, master);
       }
     }
-    throw last ?? this.#unreachable(undefined);
+    throw last ?? this.#unreachable(undefined, '');
   }
 
   #headers({ body, headers }: RequestOptions): Record<string, string> {
@@ -102,7 +110,9 @@ export class RestClient {
     this.#masters.unshift(master);
   }
 
-  #unreachable(error: unknown): Unreachable {
+  #unreachable(error: unknown, master: string): Unreachable {
+    const advice = tlsAdvice(error, master, this.#tls);
+    if (advice !== undefined) return new Unreachable(`no connection to the master at ${master}: ${advice}`);
     const code = (error as { code?: string } | undefined)?.code;
     const where = this.#masters.join(', ');
     return new Unreachable(
