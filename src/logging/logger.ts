@@ -4,6 +4,7 @@
  */
 import { createRequire } from 'node:module';
 import { type DestinationStream, type Logger, destination, pino, stdTimeFunctions } from 'pino';
+import type * as PinoPretty from 'pino-pretty';
 import type { LoggingSettings } from '../config/settings.js';
 import { currentRequest } from './request-context.js';
 import { withoutSecrets } from './secrets.js';
@@ -35,7 +36,7 @@ export function createLogger(
 
 /** Loaded for people only: a service would wait for it at each start, and never use it. */
 function readableLines(): (line: string) => string {
-  const { prettyFactory } = createRequire(import.meta.url)('pino-pretty') as typeof import('pino-pretty');
+  const { prettyFactory } = createRequire(import.meta.url)('pino-pretty') as typeof PinoPretty;
   return prettyFactory({ singleLine: true, colorize: process.stdout.isTTY });
 }
 
