@@ -43,7 +43,10 @@ export function problemText(body: string): string | undefined {
   }
   const said = [problem.detail, problem.title].find((text) => typeof text === 'string' && text !== '');
   const fields = Array.isArray(problem.errors) ? (problem.errors as Partial<FieldError>[]) : [];
-  const listed = fields.map(({ path, message }) => fieldText(path ?? '', message ?? ''));
+  const listed = fields
+    // Of a single field the detail says it all.
+    .filter(({ message }) => typeof said !== 'string' || !message || !said.includes(message))
+    .map(({ path, message }) => fieldText(path ?? '', message ?? ''));
   if (typeof said !== 'string') return listed.length > 0 ? listed.join('; ') : undefined;
   return listed.length > 0 ? `${said.replace(/[.:]$/, '')}: ${listed.join('; ')}` : said;
 }

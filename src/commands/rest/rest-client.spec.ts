@@ -118,6 +118,14 @@ describe('problem documents', () => {
     );
   });
 
+  it('say once what the detail says already', () => {
+    const message = 'node must be a UUID';
+    const text = problemText(
+      JSON.stringify({ detail: `node: ${message}`, errors: [{ path: 'node', message }] }),
+    );
+    expect(text).toBe('node: node must be a UUID');
+  });
+
   it('may lack a detail, or be none at all', () => {
     expect(problemText('{"title":"Conflict"}')).toBe('Conflict');
     expect(problemText('<html>')).toBeUndefined();

@@ -56,6 +56,19 @@ describe('on a terminal', () => {
     expect(Math.max(...lines.map((line) => line.trimEnd().length))).toBeLessThanOrEqual(80);
   });
 
+  it('draws all of a line on a narrow one too, and what was canceled as far as it came', () => {
+    const { made, text } = board(2, { columns: 60, rows: 24 });
+    made.show(job({ status: 'queued', waiting_for: 'requirement' }));
+    made.show(job({ id: '2', status: 'canceled', progress: 15 }));
+    made.stop();
+    expect(text()).toContain('  0% waits: requirement');
+    expect(text()).toContain(' 15% canceled');
+    const lines = text()
+      .replace(STYLES, '')
+      .split(/\r?\n|\r/);
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(60);
+  });
+
   it('draws one bar for more jobs than it is high', () => {
     const { made, text } = board(60, { columns: 80, rows: 24 });
     for (let id = 1; id <= 60; id += 1)

@@ -24,24 +24,37 @@ export function progressBoard({ jobs, label, stream = process.stdout }: BoardOpt
   return jobs <= (stream.rows ?? 24) - 4 ? barEach(label, stream) : oneBar(jobs, stream);
 }
 
+/** `waits: requirement`, the longest. */
+const STATE_WIDTH = 18;
 const LABEL_WIDTH = 26;
+const BAR_WIDTH = 28;
+/** Percentage and gaps. */
+const REST_WIDTH = 8;
+
+/** Below 80 columns the bar gives way, then the label: the end of a line that does not fit is not seen. */
+function widthsFor(columns: number): { label: number; bar: number } {
+  const free = columns - STATE_WIDTH - REST_WIDTH;
+  const label = Math.max(10, Math.min(LABEL_WIDTH, Math.floor(free / 2)));
+  return { label, bar: Math.max(4, Math.min(BAR_WIDTH, free - label)) };
+}
 
 function barEach(label: (job: Job) => string, stream: NodeJS.WriteStream): ProgressBoard {
-  const board = multiBar('{label} {bar} {percentage}% {state}', stream);
+  const widths = widthsFor(stream.columns ?? 80);
+  const board = multiBar('{label} {bar} {percentage}% {state}', stream, widths.bar);
   const bars = new Map<string, SingleBar>();
   return {
     show(job) {
-      const values = { label: fixed(label(job), LABEL_WIDTH), state: fixed(stateOf(job), 12) };
+      const values = { label: fixed(label(job), widths.label), state: fixed(stateOf(job), STATE_WIDTH) };
       const bar = bars.get(job.id) ?? board.create(100, 0, values);
       bars.set(job.id, bar);
-      bar.update(Math.floor(progressOf(job)), values);
+      bar.update(Math.floor(job.status === 'completed' ? 100 : job.progress), values);
     },
     stop: () => board.stop(),
   };
 }
 
 function oneBar(jobs: number, stream: NodeJS.WriteStream): ProgressBoard {
-  const board = multiBar(`{bar} {done} of ${jobs} done, {failed} failed`, stream);
+  const board = multiBar(`{bar} {done} of ${jobs} done, {failed} failed`, stream, BAR_WIDTH);
   const bar = board.create(jobs * 100, 0, { done: 0, failed: 0 });
   const seen = new Map<string, Job>();
   return {
@@ -50,7 +63,10 @@ function oneBar(jobs: number, stream: NodeJS.WriteStream): ProgressBoard {
       const all = [...seen.values()];
       const done = all.filter(({ status }) => isTerminal(status)).length;
       const failed = all.filter(({ status }) => isTerminal(status) && status !== 'completed').length;
-      bar.update(Math.floor(all.reduce((sum, each) => sum + progressOf(each), 0)), { done, failed });
+      bar.update(
+        Math.floor(all.reduce((sum, each) => sum + (isTerminal(each.status) ? 100 : each.progress), 0)),
+        { done, failed },
+      );
     },
     stop: () => board.stop(),
   };
@@ -71,15 +87,20 @@ function lines(label: (job: Job) => string, stream: NodeJS.WriteStream): Progres
   };
 }
 
-function multiBar(format: string, stream: NodeJS.WriteStream): MultiBar {
+function multiBar(format: string, stream: NodeJS.WriteStream, barsize: number): MultiBar {
   return new MultiBar(
-    { format, stream, barsize: 28, hideCursor: true, fps: 10, emptyOnZero: true, gracefulExit: false },
-    Presets.rect,
+    {
+      format,
+      stream,
+      barsize,
+      hideCursor: true,
+      fps: 10,
+      emptyOnZero: true,
+      gracefulExit: false,
+      autopadding: true,
+    },
+    Presets.shades_classic,
   );
-}
-
-function progressOf(job: Job): number {
-  return isTerminal(job.status) ? 100 : job.progress;
 }
 
 function stateOf(job: Job): string {
