@@ -49,13 +49,13 @@ export class JobLogsController {
     return new StreamableFile(text, { type: 'text/plain; charset=utf-8' });
   }
 
-  @Post(':id/logs')
+  @Post(':reference/logs')
   @HttpCode(200)
   @Requires('job:report')
-  append(@Param('id') id: string, @Body() chunk: LogChunk): Promise<LogAnswer> {
-    const reference = parseJobReference(id);
-    if (!('id' in reference)) throw jobNotFound();
-    return this.logs.append(reference.id, chunk);
+  append(@Param('reference') reference: string, @Body() chunk: LogChunk): Promise<LogAnswer> {
+    const job = parseJobReference(reference);
+    if (!('id' in job)) throw jobNotFound();
+    return this.logs.append(job.id, chunk);
   }
 
   private async *text(principal: Principal, id: string, follow: boolean): AsyncGenerator<Buffer> {

@@ -62,10 +62,15 @@ export class EventReader {
    * before its cursor's (a transaction over midnight), so that day has to be there too.
    */
   resetReason(cursor: EventCursor, state: StreamState): ResetReason | undefined {
-    if (cursor.generation !== state.generation || cursor.xid >= state.next_xid) return 'generation';
+    if (cursor.generation !== state.generation || isUnheardOf(cursor, state)) return 'generation';
     const kept = daysLater(state.today, -Math.floor(this.settings.retention.history / DAY_MS));
     return cursor.day < state.oldest_day || cursor.day <= kept ? 'retention' : undefined;
   }
+}
+
+/** On a quiet server the present end is the very place of the next transaction, and a good one: id 0. */
+function isUnheardOf({ xid, id }: EventCursor, { next_xid }: StreamState): boolean {
+  return xid > next_xid || (xid === next_xid && id > 0);
 }
 
 /** Before everything that is not yet readable: nothing that commits from now on is missed. */

@@ -181,6 +181,30 @@ describe('the stream of all events', () => {
     await eventually(() => expect(client.seen).toEqual([2]));
   });
 
+  it.each([
+    ['the same master', () => undefined],
+    ['another one', master],
+  ])('goes on from a position before which nothing else was written, at %s', async (_case, other) => {
+    await event(1);
+    const first = master();
+    const client = await live(first);
+    client.cut();
+    // The fault: nothing has taken a transaction id since, so the position is that of the next one.
+    const position = decodeCursor(client.lastId ?? '');
+    expect(position).toMatchObject({ xid: (await first.reader.open()).next_xid, id: 0 });
+    const again = await live(other() ?? first, client.lastId);
+    expect(again.resets).toEqual([]);
+    await event(2);
+    signals.send('event');
+    await eventually(() => expect(again.seen).toEqual([2]));
+  });
+
+  it('answers reset to an event of a transaction that has not begun', async () => {
+    const { next_xid } = await master().reader.open();
+    const client = await live(master(), `1-${next_xid}-1-${(await databaseDay()).replaceAll('-', '')}`);
+    expect(client.resets).toEqual(['generation']);
+  });
+
   it('tells live streams of a new generation, and shows all of it', async () => {
     const client = await live(master());
     await event(1);

@@ -59,7 +59,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     summary: "Read a job's log; with `follow=true` until the job has ended",
     answer: 'text/plain',
   },
-  'POST /api/v1/jobs/{id}/logs': {
+  'POST /api/v1/jobs/{reference}/logs': {
     tag: 'workers',
     summary: 'Add a chunk to the log of an attempt',
     answer: 'LogAnswer',

@@ -14,6 +14,7 @@ export function requestSchemas(classes: readonly Type[]): Record<string, Schema>
     refPointerPrefix: PREFIX,
     additionalConverters: {
       isPlainText: { type: 'string', minLength: 1, description: 'Printable, not beginning with "-".' },
+      isTimestamp: { type: 'string', format: 'date-time' },
       isLabels: {
         type: 'object',
         maxProperties: 32,
