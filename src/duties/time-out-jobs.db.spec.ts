@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { secondsFromNow, useDutyStage } from '../../test/support/duty-stage.js';
 import { Settings } from '../config/settings.js';
+import { TransitionsRepository } from '../jobs/transitions.repository.js';
 import { TimeOutJobs } from './time-out-jobs.duty.js';
 import { TimeOutJobsRepository } from './time-out-jobs.repository.js';
 
@@ -92,6 +93,18 @@ describe('time out jobs', () => {
     });
     expect(await duty.run(stage.term)).toBe(late ? 1 : 0);
     expect((await job(id))?.status === 'retrying').toBe(late);
+  });
+
+  it('gives an attempt that was paused before its start its time back', async () => {
+    const { job: id } = await stage.insertAttempt({
+      job: { status: 'assigned', paused: true },
+      lease: { clock_from: null, assigned_at: minutes(11), paused_at: secondsFromNow(-655) },
+    });
+    expect(await duty.run(stage.term)).toBe(0);
+    await new TransitionsRepository(stage.pool).resume(id, 'default', 'test');
+    expect(await duty.run(stage.term)).toBe(0);
+    await stage.sql(`UPDATE ffmpeg_master.leases SET assigned_at = assigned_at - interval '26 seconds'`);
+    expect(await duty.run(stage.term)).toBe(1);
   });
 
   it('waits for a full lease after an outage: workers could tell of no start and no progress', async () => {

@@ -4,12 +4,13 @@ import { useDatabase } from '../../test/support/database.js';
 import { DispatchMaster, PRINCIPAL } from '../../test/support/dispatch-master.js';
 import { eventually } from '../../test/support/eventually.js';
 import { LocalSignals } from '../../test/support/local-signals.js';
-import type { AttemptRow } from '../dispatch/claim.repository.js';
 import type { Job } from '../protocol/job.js';
 
 const db = useDatabase();
 let master: DispatchMaster;
 let node: string;
+
+type Attempt = Awaited<ReturnType<DispatchMaster['claimOne']>>;
 
 const STRANGER = { ...PRINCIPAL, tenant_id: 'somebody-else' };
 
@@ -29,12 +30,12 @@ async function events(job: Job, after = 0): Promise<string[]> {
   return (await master.events.list(row, after, 100)).map(({ n, type }) => `${n} ${type}`);
 }
 
-async function begin(attempt: AttemptRow): Promise<void> {
+async function begin(attempt: Attempt): Promise<void> {
   const { id, lease_token } = attempt;
   await master.heartbeats.beat(node, { attempts: [{ job_id: id, lease_token, started: true }] });
 }
 
-async function beat(attempt: AttemptRow) {
+async function beat(attempt: Attempt) {
   const answer = await master.heartbeats.beat(node, {
     attempts: [{ job_id: attempt.id, lease_token: attempt.lease_token }],
   });
@@ -42,7 +43,7 @@ async function beat(attempt: AttemptRow) {
 }
 
 /** A job in each state that a client can meet, and the attempt it is in. */
-const STATES: Record<string, () => Promise<{ job: Job; attempt?: AttemptRow }>> = {
+const STATES: Record<string, () => Promise<{ job: Job; attempt?: Attempt }>> = {
   queued: async () => ({ job: await master.submit() }),
   assigned: async () => ({ job: await master.submit(), attempt: await master.claimOne(node) }),
   running: async () => {
@@ -275,6 +276,20 @@ describe('a pause', () => {
     expect(rows[0]!.paused_at).toBeNull();
     expect(Math.round(rows[0]!.elapsed)).toBeGreaterThanOrEqual(40);
     expect(Math.round(rows[0]!.elapsed)).toBeLessThan(60);
+  });
+
+  it('counts an attempt that began before its worker heard of the pause from its resumption on', async () => {
+    const { job } = await STATES.assigned!();
+    await master.jobs.pause(PRINCIPAL, job.id);
+    await db.pool.query(
+      `UPDATE ffmpeg_master.leases SET paused_at = now() - interval '60 s', clock_from = now() - interval '10 s'`,
+    );
+    await master.jobs.resume(PRINCIPAL, job.id);
+    const { rows } = await db.pool.query<{ elapsed: number }>(
+      'SELECT extract(epoch FROM now() - clock_from)::float8 AS elapsed FROM ffmpeg_master.leases',
+    );
+    expect(rows[0]!.elapsed).toBeGreaterThanOrEqual(0);
+    expect(rows[0]!.elapsed).toBeLessThan(9);
   });
 });
 

@@ -70,7 +70,9 @@ const PAUSE_JOB = statement(
    SELECT c.id, c.lane_id, false AS waiting FROM changed c`,
 );
 
-// The attempt's wall clock stood still meanwhile.
+// The attempt's clocks stood still meanwhile: of an assigned one the time until it must have started, of a
+// running one its wall clock. One that began while it was paused (the worker had not yet heard) stood still
+// from then on.
 const RESUME_JOB = statement(
   'ResumeJob',
   `WITH changed AS (
@@ -80,7 +82,9 @@ const RESUME_JOB = statement(
    ),
    clock AS (
      UPDATE ffmpeg_master.leases l
-     SET clock_from = l.clock_from + (now() - l.paused_at), progressed_at = now(), paused_at = NULL
+     SET assigned_at = l.assigned_at + (now() - l.paused_at),
+         clock_from = l.clock_from + (now() - greatest(l.paused_at, l.clock_from)),
+         progressed_at = now(), paused_at = NULL
      FROM changed c WHERE l.lease_token = c.lease_token AND l.paused_at IS NOT NULL
    ),
    ${stillEvent('changed', 'resumed', '$3')}

@@ -111,11 +111,12 @@ CREATE UNIQUE INDEX idx_nodes_name ON ffmpeg_master.nodes (name, tenant_id) NULL
 CREATE INDEX idx_nodes_given_name ON ffmpeg_master.nodes (given_name);
 
 -- What a claim and a report change of a node: one narrow row, locked and changed once a statement.
--- last_claim_id: read under that lock, it tells a repeated claim even while the first one commits.
+-- recent_claim_ids: the last eight claims that got jobs; read under that lock, they tell a repeated claim even
+-- while the first one commits.
 CREATE TABLE ffmpeg_master.node_counters (
-  node_id       uuid PRIMARY KEY,
-  running       integer NOT NULL DEFAULT 0 CHECK (running >= 0),
-  last_claim_id uuid
+  node_id          uuid PRIMARY KEY,
+  running          integer NOT NULL DEFAULT 0 CHECK (running >= 0),
+  recent_claim_ids uuid[] NOT NULL DEFAULT '{}'
 ) WITH (fillfactor = 50);
 
 CREATE TABLE ffmpeg_master.node_presence (
@@ -191,8 +192,9 @@ CREATE TABLE ffmpeg_master.leases (
   revoked         boolean NOT NULL DEFAULT false,
   canceled        boolean NOT NULL DEFAULT false,
   timeout_seconds integer,
+  -- When it must have started is counted from here; its wall clock from clock_from. Both are moved on by the
+  -- length of each pause.
   assigned_at     timestamptz NOT NULL,
-  -- The wall clock of the attempt; moved on by the length of each pause.
   clock_from      timestamptz,
   paused_at       timestamptz,
   progressed_at   timestamptz,
