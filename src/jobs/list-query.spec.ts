@@ -49,6 +49,9 @@ describe('the filters of a list', () => {
     ['tag', 'two words'],
     ['created_after', 'yesterday'],
     ['created_before', '2026-02-30T00:00:00Z'],
+    ['created_after', '2030'],
+    ['created_after', '2030-W01'],
+    ['created_before', '2030-01-01T00:00:00'],
     ['cursor', 'a=b'],
   ])('refuse %s=%s', (name, value) => {
     expect(check({ [name]: value }).wrong).toEqual([name]);

@@ -1,16 +1,6 @@
 import { Transform, Type } from 'class-transformer';
-import {
-  ArrayMaxSize,
-  IsArray,
-  IsIn,
-  IsInt,
-  IsISO8601,
-  IsOptional,
-  IsUUID,
-  Matches,
-  Max,
-  Min,
-} from 'class-validator';
+import { ArrayMaxSize, IsArray, IsIn, IsInt, IsOptional, IsUUID, Matches, Max, Min } from 'class-validator';
+import { IsTimestamp } from '../protocol/is-timestamp.js';
 import { invalid } from '../protocol/problem.js';
 import { JOB_STATUSES, type JobStatus } from '../protocol/job-status.js';
 import { QUEUE_NAME } from '../protocol/priority.js';
@@ -30,10 +20,10 @@ export class JobFilter {
   /** A node's id. */
   @IsOptional() @IsUUID() node?: string;
   @IsOptional() @Matches(/^[A-Za-z0-9][A-Za-z0-9_.:/=-]{0,62}$/) tag?: string;
-  /** RFC 3339; jobs created at this time or later. */
-  @IsOptional() @IsISO8601({ strict: true, strictSeparator: true }) created_after?: string;
-  /** RFC 3339; jobs created before this time. */
-  @IsOptional() @IsISO8601({ strict: true, strictSeparator: true }) created_before?: string;
+  /** RFC 3339 with an offset; jobs created at this time or later. */
+  @IsOptional() @IsTimestamp() created_after?: string;
+  /** RFC 3339 with an offset; jobs created before this time. */
+  @IsOptional() @IsTimestamp() created_before?: string;
 }
 
 export class ListJobsQuery extends JobFilter {

@@ -6,7 +6,6 @@ import {
   IsArray,
   IsIn,
   IsInt,
-  IsISO8601,
   IsNotEmpty,
   IsOptional,
   IsString,
@@ -16,6 +15,7 @@ import {
   Min,
   ValidateNested,
 } from 'class-validator';
+import { IsTimestamp } from './is-timestamp.js';
 import { JobParameters } from './job-parameters.js';
 import {
   CLASSIFICATIONS,
@@ -58,9 +58,9 @@ export class SubmitJob {
   @Type(() => Requirements)
   requirements?: Requirements;
 
-  /** RFC 3339; the job waits until then. A time in the past means now. */
+  /** RFC 3339 with an offset; the job waits until then. A time in the past means now. */
   @IsOptional()
-  @IsISO8601({ strict: true, strictSeparator: true })
+  @IsTimestamp()
   run_at?: string;
 
   /** Attempts after the first that may fail; default `retry.max_retries`. */
