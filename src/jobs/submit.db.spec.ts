@@ -197,6 +197,19 @@ describe('an Idempotency-Key', () => {
     expect(await count('jobs')).toBe(0);
   });
 
+  it('takes the same members in another order for the same body', async () => {
+    const master = await start();
+    const made = await one(master, 'k0', {
+      priority: 'high',
+      parameters: { video_codec: 'libx264', width: 1280, height: 720 },
+    } as Partial<SubmitJob>);
+    const again = await one(master, 'k0', {
+      parameters: { height: 720, width: 1280, video_codec: 'libx264' },
+      priority: 'high',
+    } as Partial<SubmitJob>);
+    expect(again.id).toBe(made.id);
+  });
+
   it('is refused with 422 for another body, in the same statement too', async () => {
     const [first, second] = await threeMasters();
     const [a, b] = await Promise.allSettled([

@@ -10,6 +10,7 @@ import { invalid, Problem, unavailable, unprocessable } from '../protocol/proble
 import { effectiveParameters } from '../protocol/scenario.js';
 import type { SubmitJob } from '../protocol/submit-job.js';
 import { Signals } from '../signals/signals.js';
+import { canonicalJson } from './canonical-json.js';
 import { History } from './history.js';
 import { toJob, type JobRow } from './job-row.js';
 import { JobsRepository } from './jobs.repository.js';
@@ -188,7 +189,7 @@ function idempotency(
   if (!/^[\x21-\x7e]+$/.test(idempotency_key) || idempotency_key.length > MAX_KEY_LENGTH) {
     throw invalid('Idempotency-Key must be 1 to 255 printable ASCII characters without spaces.');
   }
-  const body_hash = createHash('sha256').update(JSON.stringify(body)).digest('hex');
+  const body_hash = createHash('sha256').update(canonicalJson(body)).digest('hex');
   return { tenant_id, route, key: idempotency_key, body_hash };
 }
 
