@@ -86,6 +86,9 @@ describe('a master', () => {
       (await send('POST', '/api/v1/nodes', { ...registration('gpu'), instance_id: node.id })).status,
     ).toBe(201);
     expect(await get(`/api/v1/nodes/${node.id}`)).toMatchObject({ status: 200, body: { name: 'gpu' } });
+    const shouted = await get(`/api/v1/nodes/${node.id.toUpperCase()}`);
+    expect(shouted).toMatchObject({ status: 200, body: { id: node.id } });
+    expect((await get('/api/v1/nodes/gpu')).status).toBe(404);
     expect((await get('/api/v1/nodes?limit=1')).body).toMatchObject({
       items: [{ name: 'gpu' }],
       next_cursor: node.id,
@@ -130,6 +133,24 @@ describe('a master', () => {
     resumed.close();
     const refused = await get('/api/v1/events', { ...authorization, 'last-event-id': 'yesterday' });
     expect(refused).toMatchObject({ status: 400, body: { title: 'Invalid request' } });
+  });
+
+  it.each(['2030', '2030-W01', '2030-01-01T00:00:00', '9999-12-31T23:59:59-14:00'])(
+    'refuses the time %s by its field',
+    async (time) => {
+      const sent = await send('POST', '/api/v1/jobs', { scenario: '720p-h264', run_at: time });
+      expect(sent).toMatchObject({ status: 400, body: { errors: [{ path: 'run_at' }] } });
+      const listed = await get(`/api/v1/jobs?created_after=${time}`);
+      expect(listed).toMatchObject({ status: 400, body: { errors: [{ path: 'created_after' }] } });
+    },
+  );
+
+  it('reads a time by its offset, not by the zone of the machine', async () => {
+    const run_at = '2030-01-01T00:00:00+02:00';
+    const { body: job } = await send('POST', '/api/v1/jobs', { scenario: '720p-h264', run_at });
+    expect(job.run_at).toBe('2029-12-31T22:00:00.000Z');
+    const after = encodeURIComponent('2020-01-01T00:00:00+02:00');
+    expect((await get(`/api/v1/jobs?created_after=${after}&limit=1`)).body.items).toHaveLength(1);
   });
 
   it('answers what its description says', async () => {

@@ -4,6 +4,7 @@ import { CurrentPrincipal } from '../access/current-principal.js';
 import type { Principal } from '../access/principal.js';
 import { Requires } from '../access/requires.js';
 import { NodeRegistration, type RegisteredNode } from '../protocol/node-registration.js';
+import { NodeIdPipe } from './node-id.pipe.js';
 import type { NodeView } from './node-view.js';
 import { ListNodesQuery } from './nodes-query.js';
 import { NodesService, type NodePage } from './nodes.service.js';
@@ -33,28 +34,28 @@ export class NodesController {
 
   @Get(':id')
   @Requires('node:read')
-  get(@CurrentPrincipal() principal: Principal, @Param('id') id: string): Promise<NodeView> {
+  get(@CurrentPrincipal() principal: Principal, @Param('id', NodeIdPipe) id: string): Promise<NodeView> {
     return this.nodes.get(principal, id);
   }
 
   @Delete(':id')
   @HttpCode(204)
   @Requires('node:delete')
-  remove(@CurrentPrincipal() principal: Principal, @Param('id') id: string): Promise<void> {
+  remove(@CurrentPrincipal() principal: Principal, @Param('id', NodeIdPipe) id: string): Promise<void> {
     return this.nodes.remove(principal, id);
   }
 
   @Post(':id/drain')
   @HttpCode(200)
   @Requires('node:update')
-  drain(@CurrentPrincipal() principal: Principal, @Param('id') id: string): Promise<NodeView> {
+  drain(@CurrentPrincipal() principal: Principal, @Param('id', NodeIdPipe) id: string): Promise<NodeView> {
     return this.nodes.setDraining(principal, id, true);
   }
 
   @Post(':id/resume')
   @HttpCode(200)
   @Requires('node:update')
-  resume(@CurrentPrincipal() principal: Principal, @Param('id') id: string): Promise<NodeView> {
+  resume(@CurrentPrincipal() principal: Principal, @Param('id', NodeIdPipe) id: string): Promise<NodeView> {
     return this.nodes.setDraining(principal, id, false);
   }
 }
