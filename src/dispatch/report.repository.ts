@@ -15,7 +15,7 @@ export interface ReportItem {
   failure_reason: string | null;
   /** Another attempt cannot mend it. */
   permanent: boolean;
-  /** Factor of the backoff, about 1. */
+  /** Factor of the backoff, at most 1. */
   jitter: number;
   actor: string | null;
 }

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { TimeoutSettings } from '../config/settings.js';
 import type { Milliseconds } from '../config/durations.js';
 import { statement } from '../database/statement.js';
+import { JITTER_SQL } from '../jobs/backoff.js';
 import { settle } from '../jobs/settle.sql.js';
 import { FENCE, LEADER } from '../leadership/fence.sql.js';
 import type { Term } from '../leadership/leadership.js';
@@ -52,7 +53,7 @@ const TimeOutJobs = statement(
      SELECT f.*, o.next_status,
             CASE WHEN o.next_status = 'retrying'
                  THEN now() + ($7::float8[])[least(f.failures + 1, cardinality($7::float8[]))]
-                            * (0.8 + 0.4 * random()) * interval '1 millisecond' END AS next_due_at,
+                            * ${JITTER_SQL} * interval '1 millisecond' END AS next_due_at,
             f.failures + 1 AS next_failures, 0 AS next_releases,
             f.retry_count + (o.next_status = 'retrying')::int AS next_retry_count,
             l.late AS next_error, 'timeout' AS next_failure_reason, f.reported_token AS next_reported_token,

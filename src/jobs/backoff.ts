@@ -17,10 +17,17 @@ export function backoffTable(settings: BackoffSettings): number[] {
   ).map(Math.round);
 }
 
+const LEAST_JITTER = 0.8;
+const JITTER_SPREAD = 0.2;
+
 /**
- * A factor of 0.8 to 1.2, so that the jobs of a node that died do not come back in one instant. Never
- * towards zero, as full jitter would: a backoff is there to let a cause pass.
+ * A factor of 0.8 to 1, so that the jobs of a node that died do not come back in one instant. Never above 1:
+ * nothing waits for longer than max_backoff. Never towards zero, as full jitter would: a backoff is there to
+ * let a cause pass.
  */
 export function jitter(random: () => number = Math.random): number {
-  return 0.8 + 0.4 * random();
+  return LEAST_JITTER + JITTER_SPREAD * random();
 }
+
+/** The same factor as an SQL expression, with dice of its own for each row. */
+export const JITTER_SQL = `(${LEAST_JITTER} + ${JITTER_SPREAD} * random())`;
