@@ -99,7 +99,7 @@ describe('a claim', () => {
       old.id,
     ]);
     await master.submit({ priority: 'high' });
-    await master.claims['readHeads']();
+    await master.lanes.readHeads();
 
     expect((await master.claimOne(node)).id).toBe(old.id);
   });
@@ -364,5 +364,79 @@ describe('a claim that does not wait', () => {
     signals.lost = true;
     const job = await other.submit();
     expect((await master.claim(node)).map((attempt) => attempt.id)).toEqual([job.id]);
+  });
+});
+
+describe('more lanes than one statement carries', () => {
+  async function lanes(count: number, master: DispatchMaster): Promise<void> {
+    await Promise.all(
+      Array.from({ length: count }, (_, k) =>
+        master.submit({
+          requirements: { labels: { zone: `z${k}` } },
+          priority: k % 2 === 0 ? 'high' : 'low',
+        }),
+      ),
+    );
+  }
+
+  it('are all tried before a claim that does not wait is answered empty', async () => {
+    const master = await start();
+    const nodes = await Promise.all(
+      Array.from({ length: 60 }, (_, k) => master.node({ slots: 1, labels: { zone: `z${k}` } })),
+    );
+    await lanes(60, master);
+    const answers = await Promise.all(nodes.map((node) => master.claim(node)));
+    expect(answers.map((attempts) => attempts.length)).toEqual(nodes.map(() => 1));
+  });
+
+  it('are all tried before a claim whose time is over is answered empty, every signal lost', async () => {
+    const [master, other] = [await start(), await start()];
+    const node = await master.node({ slots: 40, labels: { zone: 'z39' } });
+    const parked = master.claim(node, { wait_seconds: 1 });
+    await eventually(() => expect(master.claims['waiting'].size).toBe(1), { within: 900 });
+    signals.lost = true;
+    await lanes(40, other);
+    expect(await parked).toHaveLength(1);
+  });
+});
+
+describe('a lane that looked full and is not', () => {
+  /** A lane with one job that is gone, which this master was never told. */
+  async function stale(master: DispatchMaster): Promise<void> {
+    const gone = await master.submit({ priority: 'high' });
+    await db.pool.query('DELETE FROM ffmpeg_master.jobs WHERE id = $1', [gone.id]);
+  }
+
+  it('costs a node with one slot nothing', async () => {
+    const master = await start();
+    const node = await master.node({ slots: 1 });
+    await stale(master);
+    const real = await master.submit({ priority: 'low' });
+    expect((await master.claim(node, { max_jobs: 2 })).map((attempt) => attempt.id)).toEqual([real.id]);
+  });
+
+  it('does not make its queue look full', async () => {
+    const master = await start();
+    await limit('default', 1);
+    signals.resync();
+    const node = await master.node({ slots: 4 });
+    await stale(master);
+    const real = await master.submit({ priority: 'low' });
+    expect((await master.claim(node, { max_jobs: 4 })).map((attempt) => attempt.id)).toEqual([real.id]);
+  });
+});
+
+describe('two claims of one node at once', () => {
+  it('are each answered once, also when both are repeated elsewhere', async () => {
+    const [master, other] = [await start(), await start()];
+    const node = await master.node({ slots: 8 });
+    await Promise.all(Array.from({ length: 8 }, () => master.submit()));
+    const ids = [randomUUID(), randomUUID()];
+    const both = (one: DispatchMaster) => ids.map((claim_id) => one.claim(node, { claim_id, max_jobs: 2 }));
+    const [a, b, c, d] = await Promise.all([...both(master), ...both(other)]);
+    expect(c).toEqual(a);
+    expect(d).toEqual(b);
+    const { rows } = await db.pool.query('SELECT count(*)::int AS n FROM ffmpeg_master.leases');
+    expect(rows[0].n).toBe(4);
   });
 });

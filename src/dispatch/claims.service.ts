@@ -15,8 +15,8 @@
  * What holds, and why:
  *   - The same claim id gets the same attempts: every claim rides in one statement at its arrival, with a
  *     lane or without, because that statement looks for leases of its id under the node's counter.
- *   - No claim is answered empty before each of its lanes was tried: a claim that waits for nothing first
- *     has the lane heads read after its arrival, and tries what they show.
+ *   - No claim is answered empty before each of its lanes was tried: when its time is over the lane heads
+ *     are read once more, and it goes on for as long as an open lane fits it.
  *   - "Nothing left" is believed only if no work was announced since the statement was sent.
  *   - A worker that hung up gets no slot; what was given to it in that moment is handed back at once.
  *   - A statement that fails fails the claims that rode in it alone; a lost connection only delays them,
@@ -26,7 +26,7 @@ import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@ne
 import { Settings } from '../config/settings.js';
 import { Overloaded } from '../database/overloaded.js';
 import { isConnectionLost } from '../database/sql-errors.js';
-import { LaneDirectory } from '../jobs/lane-directory.js';
+import type { Lane } from '../jobs/lanes.repository.js';
 import { LOGGER, type Logger } from '../logging/logger.js';
 import { NodeDirectory } from '../nodes/node-directory.js';
 import type { NodeRow } from '../nodes/node-row.js';
@@ -34,19 +34,12 @@ import { nodeNotFound } from '../nodes/nodes.service.js';
 import type { ClaimRequest, RidingClaim } from '../protocol/claim.js';
 import { Draining } from '../signals/draining.js';
 import { Signals } from '../signals/signals.js';
-import {
-  ClaimRepository,
-  type AttemptRow,
-  type LaneOffer,
-  type Slot,
-  type SlotRow,
-} from './claim.repository.js';
+import { ClaimRepository, type AttemptRow, type SlotRow } from './claim.repository.js';
 import { DispatchMetrics } from './dispatch.metrics.js';
 import { HeartbeatsService } from './heartbeats.service.js';
-import { LaneBoard } from './lane-board.js';
 import { LaneFit } from './lane-fit.js';
-import { QueueDirectory } from './queue-directory.js';
-import { planSlots } from './slot-planner.js';
+import { LaneWatch } from './lane-watch.js';
+import { MAX_SLOTS, planSlots } from './slot-planner.js';
 import { WaitingClaim, type Asker } from './waiting-claim.js';
 
 /** Claims that wait in one master; more are told to come again. A fleet of 10,000 on one master fits. */
@@ -54,6 +47,9 @@ const MAX_WAITING = 20_000;
 
 /** Between two looks for claims whose time is over, in milliseconds. */
 const EXPIRY_INTERVAL = 100;
+
+/** Before a statement whose connection was lost is tried again, in milliseconds. */
+const RETRY_AFTER = 200;
 
 /** A claim in its statement, with what it was offered. */
 interface Rider {
@@ -63,20 +59,19 @@ interface Rider {
 
 @Injectable()
 export class ClaimsService implements OnModuleInit, OnModuleDestroy {
+  /** In the order of arrival. */
   private readonly waiting = new Set<WaitingClaim>();
-  private readonly board: LaneBoard;
-  private readonly limited = new Set<string>();
   private readonly unsubscribe: (() => void)[] = [];
   private expiry: NodeJS.Timeout | undefined;
+  private arrivals = 0;
   private pumping = false;
-  private look: Promise<void> | undefined;
+  private failing = false;
 
   constructor(
     private readonly repository: ClaimRepository,
+    private readonly lanes: LaneWatch,
     private readonly nodes: NodeDirectory,
     private readonly heartbeats: HeartbeatsService,
-    private readonly lanes: LaneDirectory,
-    private readonly queues: QueueDirectory,
     private readonly fit: LaneFit,
     private readonly signals: Signals,
     private readonly draining: Draining,
@@ -84,21 +79,15 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
     private readonly metrics: DispatchMetrics,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {
-    this.board = new LaneBoard((name) => this.queues.get(name));
     metrics.watchClaims(() => this.waiting.size);
   }
 
   onModuleInit(): void {
+    this.lanes.onChange(() => this.pump());
     this.unsubscribe.push(
-      this.signals.on('lane', (key, count) => void this.announced(Number(key), count)),
-      this.signals.on('queue', (name) => this.limited.delete(name) && this.pump()),
       this.signals.onResync(() => this.lookAround()),
       this.draining.onBegin(() => this.answerAll()),
     );
-    this.queues.onChange(() => {
-      this.board.reorder();
-      this.pump();
-    });
     this.expiry = setInterval(() => this.expire(), EXPIRY_INTERVAL);
     this.expiry.unref();
   }
@@ -119,13 +108,13 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
     if (this.waiting.size >= MAX_WAITING) {
       throw new Overloaded(`${MAX_WAITING} claims wait at this master already; try again shortly.`);
     }
-    const wait = 'wait_seconds' in request ? (request.wait_seconds ?? 0) * 1000 : 0;
     const claim = new WaitingClaim({
       node,
+      asker,
+      arrival: (this.arrivals += 1),
       claim_id: request.claim_id,
       wanted: request.max_jobs,
-      wait,
-      asker,
+      wait: 'wait_seconds' in request ? (request.wait_seconds ?? 0) * 1000 : 0,
     });
     this.waiting.add(claim);
     asker.onGone(() => this.forget(claim));
@@ -141,54 +130,14 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
   /** Attempts have ended: their nodes have room again, their queues perhaps too. */
   freed(node_ids: ReadonlySet<string>, queues: Iterable<string>): void {
     for (const claim of this.waiting) if (node_ids.has(claim.node.id)) claim.full = false;
-    for (const queue of queues) this.limited.delete(queue);
-    this.pump();
-  }
-
-  /** Whether the jobs of a queue stay where they are: it is paused or at its limit. */
-  isLimited(queue: string): boolean {
-    return this.limited.has(queue) || this.queues.get(queue).paused;
-  }
-
-  private async announced(lane_id: number, count: number): Promise<void> {
-    try {
-      const [lane] = await this.lanes.byIds([lane_id]);
-      if (!lane) return;
-      this.board.add(lane, count, Date.now() * 1000);
-      this.pump();
-    } catch {
-      // The next resync finds the lane by its head.
-    }
+    this.lanes.reopen(queues);
   }
 
   /** At each resync: what signals did not tell. */
   private lookAround(): void {
-    this.limited.clear();
+    this.lanes.reopenAll();
     for (const claim of this.waiting) claim.full = false;
-    if (this.waiting.size > 0) void this.readHeads();
-    this.pump();
-  }
-
-  /** Brings the board in line with the table; a second caller during one look waits for another. */
-  private async readHeads(): Promise<void> {
-    while (this.look) await this.look;
-    this.look = this.refresh().finally(() => (this.look = undefined));
-    return this.look;
-  }
-
-  private async refresh(): Promise<void> {
-    try {
-      const heads = await this.repository.laneHeads();
-      const lanes = new Map(
-        (await this.lanes.byIds(heads.map((head) => head.lane_id))).map((lane) => [lane.id, lane]),
-      );
-      for (const { lane_id, head } of heads) {
-        const lane = lanes.get(lane_id);
-        if (lane) this.board.seen(lane, head);
-      }
-    } catch (error) {
-      this.logger.debug({ error }, 'could not read the lane heads; the next resync tries again');
-    }
+    if (this.waiting.size > 0) void this.lanes.readHeads();
     this.pump();
   }
 
@@ -208,41 +157,47 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
     }
   }
 
+  /** Who rides in the next statement; answers, on the way, claims whose time is over and that no lane fits. */
   private plan(): Rider[] {
-    const here = [...this.waiting].filter((claim) => !claim.asker.gone);
-    const lanes = this.board.inOrder().filter(({ lane }) => !this.isLimited(lane.queue));
-    const slots: Rider[] = planSlots<NodeRow, WaitingClaim>(
-      here.filter((claim) => !claim.full),
-      lanes,
-      (lane, node) => this.fit.fits(lane, node),
+    const open = this.lanes.open();
+    const fits = (lane: Lane, node: NodeRow) => this.fit.fits(lane, node);
+    const applicants = [...this.waiting].map((claim) => ({
+      claim,
+      node: claim.node,
+      arrival: claim.arrival,
+      wanted: claim.full || claim.asker.gone ? 0 : claim.wanted,
+    }));
+    const riders: Rider[] = planSlots<NodeRow, (typeof applicants)[number]>(applicants, open, fits).map(
+      ({ claim: { claim }, lane_id }) => ({ claim, lane_id }),
     );
-    const placed = new Set(slots.map((slot) => slot.claim));
-    for (const claim of here.filter((one) => !placed.has(one))) {
-      if (claim.fresh) slots.push({ claim, lane_id: null });
-      else if (claim.looked) this.settle(claim, []);
+    const placed = new Set(riders.map(({ claim }) => claim));
+    for (const claim of this.waiting) {
+      if (placed.has(claim)) continue;
+      if (claim.fresh && riders.length < MAX_SLOTS) riders.push({ claim, lane_id: null });
+      else if (claim.looked && (claim.full || !open.some(({ lane }) => fits(lane, claim.node)))) {
+        this.settle(claim, []);
+      }
     }
-    return slots;
+    return riders;
   }
 
   private async ride(riders: Rider[]): Promise<void> {
-    const now = performance.now();
-    const offered = [...new Set(riders.flatMap(({ lane_id }) => lane_id ?? []))];
-    const lanes = offered.flatMap((id) => this.board.get(id) ?? []);
-    const versions = new Map(lanes.map(({ lane, version }) => [lane.id, version]));
-    const offers = lanes.map((lane) => ({
-      lane_id: lane.lane.id,
-      low_water: this.board.lowWater(lane, now),
-    }));
+    const offers = this.lanes.offers([...new Set(riders.flatMap(({ lane_id }) => lane_id ?? []))]);
     const claims = new Set(riders.map(({ claim }) => claim));
     for (const claim of claims) claim.riding = true;
     try {
       const rows = await this.repository.claim(
         offers,
-        riders.map(asSlot),
+        riders.map(({ claim, lane_id }) => ({ lane_id, node_id: claim.node.id, claim_id: claim.claim_id })),
         this.settings.workers.lease_duration,
       );
-      this.learn(riders, rows, offers, versions);
-      await this.answer(riders, rows);
+      this.failing = false;
+      this.metrics.claimed(rows);
+      this.lanes.learn(
+        offers,
+        groupRows(riders, rows, ({ lane_id }) => lane_id ?? 0),
+      );
+      this.answer(groupRows(riders, rows, ({ claim }) => claim));
     } catch (error) {
       await this.failed(claims, error);
     } finally {
@@ -250,69 +205,52 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
     }
   }
 
-  /** What the statement told of the lanes. */
-  private learn(riders: Rider[], rows: SlotRow[], offers: LaneOffer[], versions: Map<number, number>): void {
-    const now = performance.now();
-    for (const { lane_id } of offers) {
-      const outcomes = rows.filter((_, index) => riders[index]?.lane_id === lane_id);
-      const jobs = outcomes.flatMap(({ job }) => job ?? []);
-      const last = jobs.reduce((most, job) => Math.max(most, job.position), 0);
-      if (jobs.length > 0) this.board.taken(lane_id, jobs.length, last, now);
-      if (outcomes.some(({ outcome }) => outcome === 'lane'))
-        this.board.short(lane_id, versions.get(lane_id) ?? -1);
-      if (outcomes.some(({ outcome }) => outcome === 'queue')) {
-        const lane = this.board.get(lane_id);
-        if (lane) this.limited.add(lane.lane.queue);
-      }
-    }
-    this.metrics.claimed(rows);
-  }
-
-  private async answer(riders: Rider[], rows: SlotRow[]): Promise<void> {
-    const byClaim = new Map<WaitingClaim, SlotRow[]>();
-    riders.forEach(({ claim }, index) => {
-      const row = rows[index];
-      if (row) byClaim.set(claim, [...(byClaim.get(claim) ?? []), row]);
-    });
-    const impatient: WaitingClaim[] = [];
-    for (const [claim, slots] of byClaim) {
-      const wasFresh = claim.fresh;
+  private answer(rows: ReadonlyMap<WaitingClaim, readonly SlotRow[]>): void {
+    for (const [claim, slots] of rows) {
       claim.fresh = false;
       const attempts = slots.flatMap(({ job }) => job ?? []);
+      const is = (outcome: SlotRow['outcome']) => slots.some((slot) => slot.outcome === outcome);
       if (attempts.length > 0) this.settle(claim, attempts);
-      else if (slots.some(({ outcome }) => outcome === 'again')) await this.answerAgain(claim);
-      else if (slots.some(({ outcome }) => outcome === 'node' || outcome === 'full')) claim.full = true;
+      else if (is('again')) void this.answerAgain(claim);
+      // Slots that found no job counted towards the node's room, so beside them a full node says nothing.
+      else if (!is('lane') && (is('node') || is('full'))) claim.full = true;
       if (!claim.answered && this.draining.isDraining) this.settle(claim, []);
-      if (!claim.answered && !claim.patient && wasFresh) impatient.push(claim);
     }
-    if (impatient.length > 0) void this.lastLook(impatient);
+    this.expire();
   }
 
-  /**
-   * For claims that do not wait: the heads are read once more, and what they show is tried. Not awaited
-   * by the pump, whose next statement need not wait for it.
-   */
-  private async lastLook(claims: WaitingClaim[]): Promise<void> {
-    for (const claim of claims) claim.looking = true;
-    await this.readHeads();
-    for (const claim of claims) claim.looked = true;
-    this.pump();
-  }
-
+  /** Not awaited by the pump: whoever rode along need not wait for it. */
   private async answerAgain(claim: WaitingClaim): Promise<void> {
-    this.settle(claim, await this.repository.findAttempts(claim.node.id, claim.claim_id));
+    this.waiting.delete(claim);
+    try {
+      this.settle(claim, await this.repository.findAttempts(claim.node.id, claim.claim_id));
+    } catch (error) {
+      this.reject(claim, error);
+    }
   }
 
   private async failed(claims: Set<WaitingClaim>, error: unknown): Promise<void> {
-    if (isConnectionLost(error)) {
-      this.logger.warn({ error }, 'the connection was lost in a claim; it is repeated');
-      // It may have been committed: its claims look for their attempts before they take more.
-      for (const claim of claims) claim.fresh = claim.patient;
-      for (const claim of claims) if (!claim.patient) this.reject(claim, error);
-      await new Promise((resolve) => setTimeout(resolve, 200));
-      return;
+    const isLost = isConnectionLost(error);
+    for (const claim of claims) {
+      // It may have been committed: a claim that still has time first looks for its attempts again.
+      if (isLost && claim.patient) claim.fresh = true;
+      else this.reject(claim, error);
     }
-    for (const claim of claims) this.reject(claim, error);
+    if (!isLost) return;
+    if (!this.failing) this.logger.warn({ err: error }, 'the connection was lost in a claim; it is repeated');
+    this.failing = true;
+    await new Promise((resolve) => setTimeout(resolve, RETRY_AFTER));
+  }
+
+  /** Gives claims whose time is over a last look. */
+  private expire(): void {
+    const over = [...this.waiting].filter((claim) => !claim.patient && !claim.fresh && !claim.looking);
+    if (over.length === 0) return;
+    for (const claim of over) claim.looking = true;
+    void this.lanes.readHeads().then(() => {
+      for (const claim of over) claim.looked = true;
+      this.pump();
+    });
   }
 
   private settle(claim: WaitingClaim, attempts: AttemptRow[]): void {
@@ -327,14 +265,7 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
 
   /** Whoever asked hung up. A claim in flight is answered all the same; the controller hands its jobs back. */
   private forget(claim: WaitingClaim): void {
-    if (claim.riding || claim.answered) return;
-    this.settle(claim, []);
-  }
-
-  private expire(): void {
-    for (const claim of this.waiting) {
-      if (!claim.patient && !claim.fresh && !claim.riding && !claim.looking) this.settle(claim, []);
-    }
+    if (!claim.riding && !claim.answered) this.settle(claim, []);
   }
 
   /** On the way out: who rides is answered by its statement, everybody else now. */
@@ -343,6 +274,18 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
   }
 }
 
-function asSlot({ claim, lane_id }: Rider): Slot {
-  return { lane_id, node_id: claim.node.id, claim_id: claim.claim_id };
+/** The rows of a statement, by what their riders have in common. */
+function groupRows<Key>(
+  riders: readonly Rider[],
+  rows: readonly SlotRow[],
+  key: (rider: Rider) => Key,
+): Map<Key, SlotRow[]> {
+  const groups = new Map<Key, SlotRow[]>();
+  riders.forEach((rider, index) => {
+    const row = rows[index];
+    const group = groups.get(key(rider));
+    if (row && group) group.push(row);
+    else if (row) groups.set(key(rider), [row]);
+  });
+  return groups;
 }

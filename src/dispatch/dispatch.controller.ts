@@ -33,7 +33,7 @@ export class DispatchController {
     @Body() request: ClaimRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ClaimAnswer> {
-    return { jobs: await this.take(node_id, request, reply) };
+    return { jobs: await this.take(node_id, request, new Connection(reply)) };
   }
 
   @Post(':id/heartbeat')
@@ -56,12 +56,13 @@ export class DispatchController {
     @Body() request: ReportRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ReportAnswer> {
+    const connection = new Connection(reply);
     const outcomes = await this.reports.report(node_id, request.results, principal.actor);
     const results = request.results.map(({ job_id }, index) => ({
       job_id,
       outcome: outcomes[index] ?? 'stale',
     }));
-    const jobs = request.claim ? await this.take(node_id, request.claim, reply) : [];
+    const jobs = request.claim ? await this.take(node_id, request.claim, connection) : [];
     return { results, jobs };
   }
 
@@ -69,9 +70,8 @@ export class DispatchController {
   private async take(
     node_id: string,
     request: ClaimRequest | RidingClaim,
-    reply: FastifyReply,
+    connection: Connection,
   ): Promise<ClaimedAttempt[]> {
-    const connection = new Connection(reply);
     const attempts = await this.claims.claim(node_id, request, connection);
     connection.onGone(() => {
       this.reports.takeBack(node_id, request.claim_id, attempts).catch((error: unknown) => {

@@ -9,6 +9,7 @@ import { DispatchMetrics } from './dispatch.metrics.js';
 import { HeartbeatRepository } from './heartbeat.repository.js';
 import { HeartbeatsService } from './heartbeats.service.js';
 import { LaneFit } from './lane-fit.js';
+import { LaneWatch } from './lane-watch.js';
 import { QueueDirectory } from './queue-directory.js';
 import { QueuesController } from './queues.controller.js';
 import { QueuesRepository } from './queues.repository.js';
@@ -28,6 +29,7 @@ import { ReportsService } from './reports.service.js';
     HeartbeatRepository,
     HeartbeatsService,
     LaneFit,
+    LaneWatch,
     QueueDirectory,
     QueuesRepository,
     QueuesService,

@@ -98,7 +98,7 @@ async function drive(database: ExplainingDatabase, signals = new LocalSignals())
     await Promise.all(Array.from({ length: GROUP }, () => master.submit()));
     await submitWithKey(master);
     await submitWithKey(master);
-    await master.claims['readHeads']();
+    await master.lanes.readHeads();
     const claim_id = randomUUID();
     const attempts = await master.claim(node, { max_jobs: GROUP, claim_id });
     expect(attempts).toHaveLength(GROUP);

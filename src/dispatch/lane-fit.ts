@@ -41,7 +41,7 @@ export class LaneFit extends LaneStatus {
     if (!lane) return null;
     const queue = this.queues.get(lane.queue);
     if (queue.paused) return 'paused';
-    if (!this.isRunnable(lane)) return 'requirement';
+    if (this.nodes.synced && !this.isRunnable(lane)) return 'requirement';
     return queue.at_limit ? 'limit' : null;
   }
 

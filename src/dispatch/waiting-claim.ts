@@ -12,6 +12,7 @@ export interface Asker {
 export class WaitingClaim {
   readonly node: NodeRow;
   readonly claim_id: string;
+  readonly arrival: number;
   readonly wanted: number;
   /** When it is answered even if empty: `performance.now()` in milliseconds. */
   readonly deadline: number;
@@ -21,7 +22,7 @@ export class WaitingClaim {
   fresh = true;
   /** The node had no room, or drained, when last tried; tried again at the next resync. */
   full = false;
-  /** It does not wait, and the lane heads are being, or were, read once more on its behalf. */
+  /** Its time is over, and the lane heads are being, or were, read once more on its behalf. */
   looking = false;
   looked = false;
   /** It rides in the statement that is in flight. */
@@ -31,9 +32,17 @@ export class WaitingClaim {
   private resolve!: (attempts: AttemptRow[]) => void;
   private reject!: (error: unknown) => void;
 
-  constructor(options: { node: NodeRow; claim_id: string; wanted: number; wait: number; asker: Asker }) {
+  constructor(options: {
+    node: NodeRow;
+    claim_id: string;
+    arrival: number;
+    wanted: number;
+    wait: number;
+    asker: Asker;
+  }) {
     this.node = options.node;
     this.claim_id = options.claim_id;
+    this.arrival = options.arrival;
     this.wanted = options.wanted;
     this.deadline = performance.now() + options.wait;
     this.asker = options.asker;

@@ -48,6 +48,11 @@ export class NodeDirectory implements OnModuleInit, OnModuleDestroy {
     return this.nodes.get(id);
   }
 
+  /** Whether the copy was ever brought in line with the table: until then `all` says nothing. */
+  get synced(): boolean {
+    return this.digest !== undefined;
+  }
+
   /** The nodes that are there now, draining ones included; empty until the first resync. */
   all(): NodeRow[] {
     return [...this.nodes.values()].filter((node) => node.status === 'online');

@@ -15,6 +15,7 @@ import { DispatchMetrics } from '../../src/dispatch/dispatch.metrics.js';
 import { HeartbeatRepository } from '../../src/dispatch/heartbeat.repository.js';
 import { HeartbeatsService } from '../../src/dispatch/heartbeats.service.js';
 import { LaneFit } from '../../src/dispatch/lane-fit.js';
+import { LaneWatch } from '../../src/dispatch/lane-watch.js';
 import { QueueDirectory } from '../../src/dispatch/queue-directory.js';
 import { QueuesRepository } from '../../src/dispatch/queues.repository.js';
 import { QueuesService } from '../../src/dispatch/queues.service.js';
@@ -64,6 +65,7 @@ export class DispatchMaster {
   readonly logs: JobLogsService;
   readonly events: JobEvents;
   readonly history: History;
+  readonly lanes: LaneWatch;
   readonly claims: ClaimsService;
   readonly reports: ReportsService;
   readonly heartbeats: HeartbeatsService;
@@ -116,12 +118,18 @@ export class DispatchMaster {
       this.settings,
       groups,
     );
-    this.claims = new ClaimsService(
+    this.lanes = new LaneWatch(
       new ClaimRepository(database),
-      this.nodeDirectory,
-      this.heartbeats,
       lanes,
       this.queueDirectory,
+      signals,
+      pino({ level: 'silent' }),
+    );
+    this.claims = new ClaimsService(
+      new ClaimRepository(database),
+      this.lanes,
+      this.nodeDirectory,
+      this.heartbeats,
       fit,
       signals,
       this.draining,
@@ -146,6 +154,7 @@ export class DispatchMaster {
   async start(): Promise<this> {
     this.nodeDirectory.onModuleInit();
     this.queueDirectory.onModuleInit();
+    this.lanes.onModuleInit();
     this.claims.onModuleInit();
     await Promise.all([this.nodeDirectory.sync(), this.queueDirectory.load()]);
     return this;
@@ -153,6 +162,7 @@ export class DispatchMaster {
 
   stop(): void {
     this.claims.onModuleDestroy();
+    this.lanes.onModuleDestroy();
     this.queueDirectory.onModuleDestroy();
     this.nodeDirectory.onModuleDestroy();
   }

@@ -1,0 +1,149 @@
+import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { LaneDirectory } from '../jobs/lane-directory.js';
+import { LOGGER, type Logger } from '../logging/logger.js';
+import { Signals } from '../signals/signals.js';
+import { ClaimRepository, type LaneOffer, type SlotRow } from './claim.repository.js';
+import { LaneBoard, type BoardLane } from './lane-board.js';
+import { QueueDirectory } from './queue-directory.js';
+
+/** What was offered to a statement, with the state of the board that it was taken from. */
+export interface Offer extends LaneOffer {
+  readonly version: number;
+}
+
+/**
+ * What this master knows of the lanes: which have work, and which queues are paused or at their limit. Fed
+ * by signals, by what claims find, and by a look at all lane heads.
+ */
+@Injectable()
+export class LaneWatch implements OnModuleInit, OnModuleDestroy {
+  private readonly board: LaneBoard;
+  private readonly limited = new Set<string>();
+  private readonly unsubscribe: (() => void)[] = [];
+  private changed: () => void = () => undefined;
+  private look: Promise<void> | undefined;
+  private nextLook: Promise<void> | undefined;
+
+  constructor(
+    private readonly repository: ClaimRepository,
+    private readonly lanes: LaneDirectory,
+    private readonly queues: QueueDirectory,
+    private readonly signals: Signals,
+    @Inject(LOGGER) private readonly logger: Logger,
+  ) {
+    this.board = new LaneBoard((name) => this.queues.get(name));
+  }
+
+  onModuleInit(): void {
+    this.unsubscribe.push(
+      this.signals.on('lane', (key, count) => void this.announced(Number(key), count)),
+      this.signals.on('queue', (name) => this.reopen([name])),
+    );
+    this.queues.onChange(() => {
+      this.board.reorder();
+      this.changed();
+    });
+  }
+
+  onModuleDestroy(): void {
+    for (const off of this.unsubscribe) off();
+  }
+
+  /** Calls `listener` whenever there may be something to claim that was not there before. */
+  onChange(listener: () => void): void {
+    this.changed = listener;
+  }
+
+  /** The lanes that may have something to claim, best first. */
+  open(): BoardLane[] {
+    return this.board.inOrder().filter(({ lane }) => !this.isClosed(lane.queue));
+  }
+
+  /** These queues may have room again. */
+  reopen(queues: Iterable<string>): void {
+    for (const queue of queues) this.limited.delete(queue);
+    this.changed();
+  }
+
+  /** Forgets what was only believed: at a resync, where a signal may have been lost. */
+  reopenAll(): void {
+    this.limited.clear();
+  }
+
+  offers(lane_ids: readonly number[]): Offer[] {
+    const now = performance.now();
+    return lane_ids.flatMap((id) => {
+      const known = this.board.get(id);
+      return known
+        ? [{ lane_id: id, low_water: this.board.lowWater(known, now), version: known.version }]
+        : [];
+    });
+  }
+
+  /** What a statement told of the lanes that it was offered. */
+  learn(offers: readonly Offer[], rows: ReadonlyMap<number, readonly SlotRow[]>): void {
+    const short = new Set<string>();
+    const refused = new Set<string>();
+    for (const { lane_id, version } of offers) {
+      const queue = this.board.get(lane_id)?.lane.queue ?? '';
+      const slots = rows.get(lane_id) ?? [];
+      const jobs = slots.flatMap(({ job }) => job ?? []);
+      const last = jobs.reduce((most, job) => Math.max(most, job.position), 0);
+      if (jobs.length > 0) this.board.taken(lane_id, jobs.length, last, performance.now());
+      if (slots.some(({ outcome }) => outcome === 'queue')) refused.add(queue);
+      if (slots.some(({ outcome }) => outcome === 'lane')) {
+        short.add(queue);
+        this.board.short(lane_id, version);
+      }
+    }
+    // Slots that found no job counted towards the queue's limit, so beside them a refusal says nothing.
+    for (const queue of refused) if (!short.has(queue)) this.limited.add(queue);
+  }
+
+  /**
+   * Brings the board in line with the table, by a look that began after this call: one look is in flight,
+   * and all who ask meanwhile share the next.
+   */
+  readHeads(): Promise<void> {
+    if (!this.look) return (this.look = this.lookNow());
+    this.nextLook ??= this.look.then(() => {
+      this.nextLook = undefined;
+      return (this.look = this.lookNow());
+    });
+    return this.nextLook;
+  }
+
+  private lookNow(): Promise<void> {
+    return this.refresh().finally(() => (this.look = undefined));
+  }
+
+  private async refresh(): Promise<void> {
+    try {
+      const heads = await this.repository.laneHeads();
+      const lanes = await this.lanes.byIds(heads.map((head) => head.lane_id));
+      const byId = new Map(lanes.map((lane) => [lane.id, lane]));
+      for (const { lane_id, head } of heads) {
+        const lane = byId.get(lane_id);
+        if (lane) this.board.seen(lane, head);
+      }
+    } catch (error) {
+      this.logger.debug({ err: error }, 'could not read the lane heads; the next resync tries again');
+    }
+    this.changed();
+  }
+
+  private async announced(lane_id: number, count: number): Promise<void> {
+    try {
+      const [lane] = await this.lanes.byIds([lane_id]);
+      if (!lane) return;
+      this.board.add(lane, count, Date.now() * 1000);
+      this.changed();
+    } catch {
+      // The next resync finds the lane by its head.
+    }
+  }
+
+  private isClosed(queue: string): boolean {
+    return this.limited.has(queue) || this.queues.get(queue).paused;
+  }
+}
