@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { useDatabase } from '../../test/support/database.js';
 import { eventually } from '../../test/support/eventually.js';
 import { Settings } from '../config/settings.js';
+import { unusedSettings } from '../config/unused-settings.js';
 import { startMaster, type RunningMaster } from './start-master.js';
 
 const KEY = 'a key for the tests of a master';
@@ -231,6 +232,45 @@ describe('starting and stopping', () => {
       [other.identity.id],
     );
     expect(rows[0].sessions).toBe(0);
+  });
+});
+
+describe('a cluster that was off for more than a week', () => {
+  const old = useDatabase();
+
+  it('takes jobs as soon as one master is there, before anybody leads', async () => {
+    const { rows } = await old.pool.query<{ partition: string }>(
+      `SELECT i.inhrelid::regclass::text AS partition FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent
+       WHERE p.relnamespace = 'ffmpeg_master'::regnamespace AND p.relkind = 'p'`,
+    );
+    expect(rows).toHaveLength(3 * 8);
+    for (const { partition } of rows) await old.pool.query(`DROP TABLE ${partition}`);
+    const first = await start((settings) => {
+      Object.assign(settings.database, { dsn: old.dsn, direct_dsn: old.dsn, migrate_dsn: old.dsn });
+      settings.scheduler.enabled = false;
+    });
+    try {
+      const sent = await send('POST', '/api/v1/jobs', { scenario: '720p-h264' }, first.url);
+      expect(sent).toMatchObject({ status: 201, body: { status: 'queued' } });
+    } finally {
+      await first.stop();
+    }
+  });
+});
+
+describe('a setting of a later version', () => {
+  it('is named at the start by who sets it, and by nobody else', async () => {
+    expect(unusedSettings(settingsOf())).toEqual([]);
+    const warnings: string[] = [];
+    const listening = pino({}, { write: (line: string) => void warnings.push(JSON.parse(line).msg) });
+    const settings = settingsOf();
+    settings.api.rate_limit = 10;
+    settings.database.replica_dsn = server.dsn;
+    await (await startMaster(settings, listening)).stop();
+    expect(warnings.filter((line) => line.includes('not used'))).toEqual([
+      'api.rate_limit is not used by this version',
+      'database.replica_dsn is not used by this version',
+    ]);
   });
 });
 

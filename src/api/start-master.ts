@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Milliseconds } from '../config/durations.js';
 import type { Settings } from '../config/settings.js';
+import { unusedSettings } from '../config/unused-settings.js';
 import { DatabaseIndicator } from '../health/database.indicator.js';
 import { Leadership } from '../leadership/leadership.js';
 import { MasterIdentity } from '../leadership/master-identity.js';
@@ -35,6 +36,7 @@ const CLOSING: Milliseconds = 5_000;
 /** Throws where the settings or a taken port make a start impossible; a database that is away does not. */
 export async function startMaster(settings: Settings, logger?: Logger): Promise<RunningMaster> {
   const log = logger ?? createLogger(settings.logging);
+  for (const key of unusedSettings(settings)) log.warn(`${key} is not used by this version`);
   const app = await createPipeline(MasterModule.with(settings, log), settings.api, {
     logger: log,
     certificate: await loadCertificate(settings, log.child({ component: 'tls' })),

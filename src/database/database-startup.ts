@@ -7,9 +7,10 @@ import { ConfigurationError } from '../config/configuration-error.js';
 import { parseDsn } from '../config/dsn.js';
 import { openSession } from './dedicated-session.js';
 import { migrate, waitForSchema } from './migrations.js';
+import { makePartitions } from './partitions.repository.js';
 import type { PooledDatabase } from './pooled-database.js';
 import { refuseOldVersion } from './pooler-detection.js';
-import { isPermissionDenied } from './sql-errors.js';
+import { isConnectionLost, isPermissionDenied } from './sql-errors.js';
 
 export type StartupPhase = 'connecting' | 'migrating' | 'waiting_for_schema' | 'ready';
 
@@ -115,6 +116,25 @@ export class DatabaseStartup {
       this.#phase = 'waiting_for_schema';
       await waitForSchema({ dsn: directDsn, log: (message) => log.warn(message), signal: this.#stop.signal });
       await database.renew();
+    }
+    await this.#readyDays();
+  }
+
+  /**
+   * Whoever leads makes partitions too, but later: after a week without any master the first submits would
+   * find none. No reason to stay away: what is missing then is missing for that duty as well, which says so.
+   */
+  async #readyDays(): Promise<void> {
+    const { directDsn, log } = this.#options;
+    const session = await openSession({ dsn: directDsn, purpose: 'start' });
+    try {
+      const made = await makePartitions(session);
+      if (made > 0) log.info(`made ${made} partitions for today and the days ahead`);
+    } catch (error) {
+      if (isConnectionLost(error)) throw error;
+      log.warn(`could not make the partitions of the days ahead: ${(error as Error).message}`);
+    } finally {
+      await session.end();
     }
   }
 }

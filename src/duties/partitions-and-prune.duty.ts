@@ -10,9 +10,6 @@ import {
   PRUNED_A_STATEMENT,
 } from './partitions-and-prune.repository.js';
 
-/** Days for which partitions lie ready: so long may all masters be off and still accept reports at once. */
-const DAYS_AHEAD = 7;
-
 /** A drop locks the table for everybody, if only for an instant. */
 const DROP_EVERY: Milliseconds = parseDuration('1m');
 
@@ -40,7 +37,7 @@ export class PartitionsAndPrune implements Duty {
 
   async run(term: Term): Promise<number> {
     const { repository } = this;
-    let rows = await repository.makePartitions(DAYS_AHEAD);
+    let rows = await repository.makePartitions();
     rows += await whileFull(1, () => repository.closeDay(term));
     rows += await this.#dropOldPartitions(term);
     rows += await whileFull(PRUNED_A_STATEMENT, () => repository.pruneIdempotencyKeys(term));

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../database/database.js';
+import { makePartitions } from '../database/partitions.repository.js';
 import { statement } from '../database/statement.js';
 import { FENCE } from '../leadership/fence.sql.js';
 import type { Term } from '../leadership/leadership.js';
@@ -9,9 +10,6 @@ export const PARTITIONED = ['job_history', 'job_events', 'job_logs'] as const;
 export type Partitioned = (typeof PARTITIONED)[number];
 
 export const PRUNED_A_STATEMENT = 500;
-
-// Without a fence: it only adds, and masters that were all off for days need today's partition at once.
-const MakePartitions = statement('MakePartitions', 'SELECT ffmpeg_master.make_partitions($1) AS made');
 
 // The function holds the fence itself: it runs as the owner, so it must not trust its caller to.
 const DropOldestPartition = statement(
@@ -115,10 +113,9 @@ export class PartitionsAndPruneRepository {
     private readonly statements: FencedStatements,
   ) {}
 
-  /** Makes what is missing from today to `ahead` days ahead; answers how many. */
-  async makePartitions(ahead: number): Promise<number> {
-    const [row] = await this.database.query<{ made: number }>(MakePartitions, [ahead]);
-    return row?.made ?? 0;
+  /** Makes what is missing of today and the days ahead; answers how many. */
+  makePartitions(): Promise<number> {
+    return makePartitions(this.database);
   }
 
   /** Answers the day dropped, 'YYYY-MM-DD'; null where nothing is older or somebody reads the table. */

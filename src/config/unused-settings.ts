@@ -1,0 +1,8 @@
+/** Settings that are read and checked already, for what comes with a later version. */
+import type { Settings } from './settings.js';
+
+/** The keys of those that are set: who sets one believes that it does something. */
+export function unusedSettings({ api, database }: Settings): string[] {
+  const values = { 'api.rate_limit': api.rate_limit, 'database.replica_dsn': database.replica_dsn };
+  return Object.entries(values).flatMap(([key, value]) => (value === undefined ? [] : [key]));
+}
