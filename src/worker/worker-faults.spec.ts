@@ -303,7 +303,7 @@ async function buildWorker(): Promise<string> {
   const target = mkdtempSync(join(tmpdir(), 'worker-built-'));
   symlinkSync(join(process.cwd(), 'node_modules'), join(target, 'node_modules'));
   writeFileSync(join(target, 'package.json'), '{"type":"module"}');
-  for (const name of ['worker', 'protocol']) {
+  for (const name of ['config', 'protocol', 'worker']) {
     mkdirSync(join(target, name));
     for (const file of readdirSync(join('src', name)).filter(
       (each) => each.endsWith('.ts') && !each.endsWith('.spec.ts'),
