@@ -31,11 +31,30 @@ export class TermOver extends Error {
 }
 
 /** Repeats a statement of at most `limit` rows while it comes back full; answers how many rows in all. */
-export async function whileFull(limit: number, next: () => Promise<number>): Promise<number> {
+export function whileFull(limit: number, next: () => Promise<number>): Promise<number> {
+  return whileMore(limit, async () => {
+    const rows = await next();
+    return { looked: rows, rows };
+  });
+}
+
+export interface Look {
+  /** Rows that it looked at. */
+  readonly looked: number;
+  /** Rows among them that it changed: the others are held by somebody, and were skipped. */
+  readonly rows: number;
+}
+
+/**
+ * The same for a statement that looks at rows before it locks them: one row that somebody holds must not make
+ * all that stand behind it wait for the next interval. It ends where all that it looked at is held: looking
+ * again would find the same.
+ */
+export async function whileMore(limit: number, next: () => Promise<Look>): Promise<number> {
   let all = 0;
   for (;;) {
-    const rows = await next();
+    const { looked, rows } = await next();
     all += rows;
-    if (rows < limit) return all;
+    if (looked < limit || rows === 0) return all;
   }
 }

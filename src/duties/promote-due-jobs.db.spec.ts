@@ -45,6 +45,26 @@ describe('promote due jobs', () => {
     expect(row?.events).toBe(1_500);
   });
 
+  it('goes past a job that somebody holds', async () => {
+    const held = await stage.insertJob({ status: 'retrying', due_at: secondsFromNow(-100) });
+    await stage.sql(
+      `INSERT INTO ffmpeg_master.jobs (id, scenario, parameters, queue, priority, requirements, engine, status, lane_id,
+                                       position, max_retries, due_at)
+       SELECT gen_random_uuid(), 's', '{}', 'default', 'medium', '{}', 'auto', 'queued', 1, n, 3, now()
+       FROM generate_series(1, 1010) n`,
+    );
+    const holding = await stage.database.pool.connect();
+    try {
+      await holding.query('BEGIN');
+      await holding.query('SELECT FROM ffmpeg_master.jobs WHERE id = $1 FOR UPDATE', [held]);
+      expect(await duty.run(stage.term)).toBe(1_010);
+    } finally {
+      await holding.query('ROLLBACK');
+      holding.release();
+    }
+    expect(await duty.run(stage.term)).toBe(1);
+  });
+
   /** Runs the duty as its runner does, and answers the moments at which the timer asked for a run. */
   function onStage() {
     const runs: number[] = [];

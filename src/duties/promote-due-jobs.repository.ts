@@ -8,6 +8,7 @@ import { lanesWaiting, type LanesWaiting } from './waiting-again.sql.js';
 
 export const PROMOTIONS_A_STATEMENT = 1_000;
 
+// Locked under the LIMIT, so that what somebody holds is passed over and takes no place among the rows.
 // A paused job is promoted too and stays paused: its time has come, whatever holds it back. The state is
 // checked by a CASE, out of any index's reach: a plan made while the table was empty read all 60,100 waiting
 // jobs by it to promote 100.

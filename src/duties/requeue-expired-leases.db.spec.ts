@@ -124,6 +124,22 @@ describe('requeue expired leases', () => {
     expect(await stage.sql('SELECT running FROM ffmpeg_master.node_counters')).toEqual([{ running: 0 }]);
   });
 
+  it('does not let one job that is being reported keep those behind it waiting', async () => {
+    const node = await stage.insertNode();
+    const { job: first } = await stage.insertAttempt({ node, expires: '-1 second' });
+    for (let i = 0; i < 210; i += 1) await stage.insertAttempt({ node, expires: '-1 second' });
+    const reporting = await stage.database.pool.connect();
+    try {
+      await reporting.query('BEGIN');
+      await reporting.query('SELECT FROM ffmpeg_master.jobs WHERE id = $1 FOR UPDATE', [first]);
+      expect(await duty.run(stage.term)).toBe(210);
+    } finally {
+      await reporting.query('ROLLBACK');
+      reporting.release();
+    }
+    expect(await duty.run(stage.term)).toBe(1);
+  });
+
   it('sweeps nothing while no master was seen for 5 s: then workers could not be heard either', async () => {
     await stage.insertAttempt({ expires: '-1 minute' });
     await stage.sql('UPDATE ffmpeg_master.cluster_presence SET last_seen_at = $1', [secondsFromNow(-6)]);

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Settings } from '../config/settings.js';
 import type { Term } from '../leadership/leadership.js';
 import { Signals } from '../signals/signals.js';
-import { type Duty, whileFull } from './duty.js';
+import { type Duty, whileMore } from './duty.js';
 import { LEASES_A_STATEMENT, RequeueExpiredLeasesRepository } from './requeue-expired-leases.repository.js';
 import { signalLanes } from './waiting-again.sql.js';
 
@@ -25,12 +25,12 @@ export class RequeueExpiredLeases implements Duty {
   }
 
   run(term: Term): Promise<number> {
-    return whileFull(LEASES_A_STATEMENT, async () => {
+    return whileMore(LEASES_A_STATEMENT, async () => {
       const done = await this.repository.requeue(term, this.settings.workers.lease_duration);
       signalLanes(this.signals, done.lanes);
       for (const queue of done.queues) this.signals.send('queue', queue);
       if (done.jobs > 0) this.signals.send('event');
-      return done.rows;
+      return done;
     });
   }
 }

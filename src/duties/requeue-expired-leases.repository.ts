@@ -50,6 +50,7 @@ const RequeueExpiredLeases = statement(
    ),
    ${lowerCounters('freed')}
    SELECT (SELECT count(*) FROM fence)::int AS fenced,
+          (SELECT count(*) FROM silent s)::int AS looked,
           (SELECT count(*) FROM freed)::int AS rows,
           (SELECT count(*) FROM ended)::int AS jobs,
           (SELECT coalesce(array_agg(DISTINCT f.queue), '{}') FROM freed f) AS queues,
@@ -58,6 +59,8 @@ const RequeueExpiredLeases = statement(
 
 export interface ExpiredLeases {
   readonly fenced: number;
+  /** Expired leases that the statement looked at. */
+  readonly looked: number;
   /** Leases removed. */
   readonly rows: number;
   /** Jobs among them that had not ended before. */

@@ -95,6 +95,23 @@ describe('time out jobs', () => {
     expect((await job(id))?.status === 'retrying').toBe(late);
   });
 
+  it('does not let one job that is being reported keep those behind it waiting', async () => {
+    const node = await stage.insertNode();
+    const late = { node, lease: { clock_from: secondsFromNow(-20), timeout_seconds: 10 } };
+    const { job: first } = await stage.insertAttempt(late);
+    for (let i = 0; i < 210; i += 1) await stage.insertAttempt(late);
+    const reporting = await stage.database.pool.connect();
+    try {
+      await reporting.query('BEGIN');
+      await reporting.query('SELECT FROM ffmpeg_master.jobs WHERE id = $1 FOR UPDATE', [first]);
+      expect(await duty.run(stage.term)).toBe(210);
+    } finally {
+      await reporting.query('ROLLBACK');
+      reporting.release();
+    }
+    expect(await duty.run(stage.term)).toBe(1);
+  });
+
   it('gives an attempt that was paused before its start its time back', async () => {
     const { job: id } = await stage.insertAttempt({
       job: { status: 'assigned', paused: true },

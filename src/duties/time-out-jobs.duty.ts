@@ -3,7 +3,7 @@ import { Settings } from '../config/settings.js';
 import { backoffTable } from '../jobs/backoff.js';
 import type { Term } from '../leadership/leadership.js';
 import { Signals } from '../signals/signals.js';
-import { type Duty, whileFull } from './duty.js';
+import { type Duty, whileMore } from './duty.js';
 import { TIMEOUTS_A_STATEMENT, TimeOutJobsRepository } from './time-out-jobs.repository.js';
 
 /** Ends attempts whose worker renews the lease but does not begin, does not end or does not get on. */
@@ -24,11 +24,11 @@ export class TimeOutJobs implements Duty {
   run(term: Term): Promise<number> {
     const { retry, timeouts, workers } = this.settings;
     const backoff = backoffTable(retry);
-    return whileFull(TIMEOUTS_A_STATEMENT, async () => {
+    return whileMore(TIMEOUTS_A_STATEMENT, async () => {
       const done = await this.repository.timeOut(term, timeouts, workers.lease_duration, backoff);
       if (done.due_at !== null) this.signals.send('due', String(done.due_at.getTime()));
       if (done.rows > 0) this.signals.send('event');
-      return done.rows;
+      return done;
     });
   }
 }

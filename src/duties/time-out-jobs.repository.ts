@@ -70,12 +70,15 @@ const TimeOutJobs = statement(
      UPDATE ffmpeg_master.leases l SET revoked = true FROM lease k WHERE l.lease_token = k.lease_token
    )
    SELECT (SELECT count(*) FROM fence)::int AS fenced,
+          (SELECT count(*) FROM overdue o)::int AS looked,
           (SELECT count(*) FROM ended)::int AS rows,
           (SELECT min(e.next_due_at) FROM ended e) AS due_at`,
 );
 
 export interface TimedOutJobs {
   readonly fenced: number;
+  /** Late attempts that the statement looked at. */
+  readonly looked: number;
   readonly rows: number;
   /** When the first of them is due again. */
   readonly due_at: Date | null;
