@@ -1,12 +1,12 @@
 /**
- * Four projects, by what a test needs: nothing (unit), a PostgreSQL (database), whole processes of a built
- * program (e2e), or the repository itself (repository). `npm test` runs them all.
+ * Projects by what a test needs: nothing (unit), a PostgreSQL (database), the repository itself (repository),
+ * whole processes of a built program (e2e), or those and much patience (patience). `npm test` runs them all.
  */
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
-/** Vitest leaves one core idle; on two cores that halves the speed. */
-const maxWorkers = Math.max(2, availableParallelism() - 1);
+/** Vitest leaves one core idle; on two cores that halves the speed. One more, since some files mostly wait. */
+const maxWorkers = Math.max(3, availableParallelism());
 
 const setupFiles = ['reflect-metadata'];
 const database = './test/support/global-setup.ts';
@@ -47,8 +47,21 @@ export default defineConfig({
       },
       {
         test: {
+          // Whole processes too, but nearly all of their time they wait for a clock: beside the others.
+          name: 'patience',
+          include: ['test/e2e/postgres-away.e2e.spec.ts'],
+          globalSetup: [freshBuild],
+          setupFiles,
+          maxWorkers,
+          testTimeout: 240_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
           name: 'e2e',
           include: ['test/**/*.e2e.spec.ts'],
+          exclude: ['test/e2e/postgres-away.e2e.spec.ts'],
           tags: [
             {
               name: 'runtime',

@@ -78,6 +78,10 @@ describe('PostgreSQL stopped for 45 s in the middle of running jobs', () => {
       { within: 90_000, every: 200 },
     );
     for (const job of ended) expect(job).toEqual({ status: 'completed', attempt: 1 });
+    const published = (await readdir(join(cluster.directory, 'output'))).filter((name) =>
+      name.endsWith('.mp4'),
+    );
+    expect(published.sort()).toEqual(['1.mp4', '2.mp4', '3.mp4']);
     const verified = await cluster.verify();
     expect(verified, verified.output).toMatchObject({ status: 0 });
   }, 240_000);
