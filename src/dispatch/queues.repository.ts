@@ -10,6 +10,9 @@ export interface QueueFigures {
   /** The first waiting job's position, in microseconds. */
   head: number | null;
   running: number;
+  /** Jobs in the last minute, of all masters that live. */
+  submitted_per_minute: number;
+  finished_per_minute: number;
   database_now: number;
 }
 
@@ -32,6 +35,7 @@ export const COUNTED_A_LANE = 10_000;
 const READ_QUEUE_FIGURES = statement(
   'ReadQueueFigures',
   `SELECT q.name, coalesce(w.waiting, 0)::int AS waiting, w.head, coalesce(r.running, 0)::int AS running,
+          coalesce(m.submitted, 0)::int AS submitted_per_minute, coalesce(m.finished, 0)::int AS finished_per_minute,
           (extract(epoch FROM now()) * 1000000)::bigint AS database_now
    FROM ffmpeg_master.queues q
    LEFT JOIN LATERAL (
@@ -46,6 +50,10 @@ const READ_QUEUE_FIGURES = statement(
      WHERE l.queue = q.name AND l.tenant_id = $1
    ) w ON true
    LEFT JOIN (SELECT e.queue, count(*) AS running FROM ffmpeg_master.leases e GROUP BY e.queue) r ON r.queue = q.name
+   LEFT JOIN (
+     SELECT s.queue, sum(s.submitted_per_minute) AS submitted, sum(s.finished_per_minute) AS finished
+     FROM ffmpeg_master.queue_rates s WHERE s.written_at > now() - interval '15 seconds' GROUP BY s.queue
+   ) m ON m.queue = q.name
    ORDER BY q.name`,
 );
 

@@ -19,6 +19,9 @@ export interface QueueView {
   /** How long the first of them has waited. */
   oldest_seconds: number | null;
   running: number;
+  /** Jobs in the last minute, through all masters; up to 5 s old. */
+  submitted_per_minute: number;
+  finished_per_minute: number;
 }
 
 @Injectable()
@@ -57,6 +60,8 @@ export class QueuesService {
       depth_is_at_least: row.waiting >= COUNTED_A_LANE,
       oldest_seconds: row.head === null ? null : Math.max(0, (row.database_now - row.head) / 1e6),
       running: row.running,
+      submitted_per_minute: row.submitted_per_minute,
+      finished_per_minute: row.finished_per_minute,
     };
   }
 }

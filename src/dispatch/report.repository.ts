@@ -28,6 +28,8 @@ export interface ReportedItem {
   /** A slot of the node was freed by it. */
   queue: string | null;
   lane_id: number | null;
+  /** The job's queue, where the report ended the job for good. */
+  finished: string | null;
   /** The job waits again. */
   waiting: boolean;
   due_at: Date | null;
@@ -103,6 +105,7 @@ const REPORT_ATTEMPTS = statement(
    ),
    ${lowerCounters('freed')}
    SELECT i.ordinal, e.id IS NOT NULL AS accepted, k.queue, e.lane_id,
+          CASE WHEN e.next_status NOT IN ('queued', 'retrying') THEN e.queue END AS finished,
           coalesce(e.next_status = 'queued' AND NOT e.paused, false) AS waiting, e.next_due_at AS due_at
    FROM input i
    LEFT JOIN ended e ON e.ordinal = i.ordinal

@@ -4,6 +4,7 @@ import type { Grouped } from '../database/grouped.js';
 import { StatementGroups } from '../database/statement-groups.js';
 import { backoffTable, jitter } from '../jobs/backoff.js';
 import { History } from '../jobs/history.js';
+import { QueueRates } from '../jobs/queue-rates.js';
 import { nodeNotFound } from '../nodes/nodes.service.js';
 import { NodeDirectory } from '../nodes/node-directory.js';
 import { PERMANENT_FAILURE_REASONS } from '../protocol/failure-reason.js';
@@ -35,6 +36,7 @@ export class ReportsService {
     private readonly claims: ClaimsService,
     private readonly queues: QueueDirectory,
     private readonly signals: Signals,
+    private readonly rates: QueueRates,
     private readonly metrics: DispatchMetrics,
     settings: Settings,
     groups: StatementGroups,
@@ -100,6 +102,7 @@ export class ReportsService {
     const lanes = new Map<number, number>();
     const queues = new Set<string>();
     for (const row of rows) {
+      if (row.finished !== null) this.rates.finished(row.finished);
       if (row.queue !== null && this.queues.get(row.queue).max_running !== null) queues.add(row.queue);
       if (row.due_at) this.signals.send('due', String(row.due_at.getTime()));
       if (row.waiting && row.lane_id !== null) lanes.set(row.lane_id, (lanes.get(row.lane_id) ?? 0) + 1);

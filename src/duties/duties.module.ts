@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { ScheduleModule, SchedulerRegistry } from '@nestjs/schedule';
 import { Settings } from '../config/settings.js';
 import { openSession } from '../database/dedicated-session.js';
+import { QueueRatesModule } from '../jobs/queue-rates.module.js';
 import { Leadership } from '../leadership/leadership.js';
 import { LeadershipModule } from '../leadership/leadership.module.js';
 import { LOGGER, type Logger } from '../logging/logger.js';
@@ -41,7 +42,7 @@ const DUTIES = [
 ];
 
 @Module({
-  imports: [ScheduleModule.forRoot(), SignalsModule, LeadershipModule],
+  imports: [ScheduleModule.forRoot(), SignalsModule, LeadershipModule, QueueRatesModule],
   providers: [
     ...DUTIES.filter((duty) => duty !== VacuumHotTables),
     {

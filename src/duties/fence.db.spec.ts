@@ -2,6 +2,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { useDutyStage } from '../../test/support/duty-stage.js';
 import { Settings } from '../config/settings.js';
+import { QueueRates } from '../jobs/queue-rates.js';
 import { Database, type Queryable } from '../database/database.js';
 import type { Statement } from '../database/statement.js';
 import type { Duty } from './duty.js';
@@ -59,8 +60,13 @@ beforeEach(() => {
   const { signals } = stage;
   duties = Object.fromEntries(
     [
-      new RequeueExpiredLeases(new RequeueExpiredLeasesRepository(statements), settings, signals),
-      new TimeOutJobs(new TimeOutJobsRepository(statements), settings, signals),
+      new RequeueExpiredLeases(
+        new RequeueExpiredLeasesRepository(statements),
+        settings,
+        signals,
+        new QueueRates(),
+      ),
+      new TimeOutJobs(new TimeOutJobsRepository(statements), settings, signals, new QueueRates()),
       new RetireSilentNodes(new RetireSilentNodesRepository(statements), settings, signals),
       new PromoteDueJobs(new PromoteDueJobsRepository(statements), signals),
       new PartitionsAndPrune(new PartitionsAndPruneRepository(recorder, statements), settings, signals),

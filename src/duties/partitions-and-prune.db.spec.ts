@@ -193,12 +193,19 @@ describe('pruning', () => {
         `INSERT INTO ffmpeg_master.master_presence (master_id, seen_at, listener) VALUES ($1, now() - $2::interval, 'up')`,
         [id, ago],
       );
+      await stage.sql(
+        `INSERT INTO ffmpeg_master.queue_rates VALUES ($1, 'live', 1, 1, now() - $2::interval)`,
+        [id, ago],
+      );
     };
     const [living, gone] = [randomUUID(), randomUUID()];
     await seen(living, '23 hours');
     await seen(gone, '25 hours');
     await duty().run(stage.term);
     expect(await stage.sql('SELECT id FROM ffmpeg_master.masters')).toEqual([{ id: living }]);
+    expect(await stage.sql('SELECT master_id FROM ffmpeg_master.queue_rates')).toEqual([
+      { master_id: living },
+    ]);
     expect(await stage.sql('SELECT master_id FROM ffmpeg_master.master_presence')).toEqual([
       { master_id: living },
     ]);

@@ -78,6 +78,12 @@ const PruneMasters = statement(
      LIMIT ${PRUNED_A_STATEMENT} FOR UPDATE OF m SKIP LOCKED
    ),
    absent AS (DELETE FROM ffmpeg_master.master_presence p USING gone g WHERE p.master_id = g.id),
+   silent AS (
+     DELETE FROM ffmpeg_master.queue_rates q
+     WHERE (q.master_id, q.queue) IN (
+       SELECT r.master_id, r.queue FROM ffmpeg_master.queue_rates r CROSS JOIN fence
+       WHERE r.written_at < now() - interval '1 day' LIMIT ${PRUNED_A_STATEMENT})
+   ),
    pruned AS (DELETE FROM ffmpeg_master.masters m USING gone g WHERE m.id = g.id RETURNING 1)
    SELECT (SELECT count(*) FROM fence)::int AS fenced, (SELECT count(*) FROM pruned)::int AS rows`,
 );

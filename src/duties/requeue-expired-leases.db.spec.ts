@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { eventually } from '../../test/support/eventually.js';
 import { secondsFromNow, useDutyStage } from '../../test/support/duty-stage.js';
 import { Settings } from '../config/settings.js';
+import { QueueRates } from '../jobs/queue-rates.js';
 import { TermOver } from './duty.js';
 import { RequeueExpiredLeases } from './requeue-expired-leases.duty.js';
 import { RequeueExpiredLeasesRepository } from './requeue-expired-leases.repository.js';
@@ -9,11 +10,14 @@ import { RequeueExpiredLeasesRepository } from './requeue-expired-leases.reposit
 const stage = useDutyStage();
 const settings = new Settings();
 let duty: RequeueExpiredLeases;
+let rates: QueueRates;
 beforeEach(() => {
+  rates = new QueueRates();
   duty = new RequeueExpiredLeases(
     new RequeueExpiredLeasesRepository(stage.statements),
     settings,
     stage.signals,
+    rates,
   );
 });
 
@@ -65,6 +69,9 @@ describe('requeue expired leases', () => {
     expect(archived?.error).toMatch(/^The worker fell silent: the-node/);
     expect(await stage.events(id)).toEqual(['4 lease_expired running>failed']);
     expect(stage.signals.sent).not.toContain('lane 7×1');
+    expect(rates.lastMinute()).toEqual([
+      { queue: 'default', submitted_per_minute: 0, finished_per_minute: 1 },
+    ]);
   });
 
   it('frees the slot of a revoked lease without touching any job', async () => {

@@ -1,8 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { Settings } from '../config/settings.js';
+import { QueueRates } from '../jobs/queue-rates.js';
 import type { Term } from '../leadership/leadership.js';
 import { Signals } from '../signals/signals.js';
 import { type Duty, whileMore } from './duty.js';
+import { countFinished } from './jobs-finished.sql.js';
 import { LEASES_A_STATEMENT, RequeueExpiredLeasesRepository } from './requeue-expired-leases.repository.js';
 import { signalLanes } from './waiting-again.sql.js';
 
@@ -18,6 +20,7 @@ export class RequeueExpiredLeases implements Duty {
     private readonly repository: RequeueExpiredLeasesRepository,
     private readonly settings: Settings,
     private readonly signals: Signals,
+    private readonly rates: QueueRates,
   ) {}
 
   get every(): number {
@@ -30,6 +33,7 @@ export class RequeueExpiredLeases implements Duty {
       signalLanes(this.signals, done.lanes);
       for (const queue of done.queues) this.signals.send('queue', queue);
       if (done.jobs > 0) this.signals.send('event');
+      countFinished(this.rates, done.finished);
       return done;
     });
   }

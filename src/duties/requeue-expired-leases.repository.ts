@@ -6,6 +6,7 @@ import { FENCE, LEADER } from '../leadership/fence.sql.js';
 import type { Term } from '../leadership/leadership.js';
 import { calm } from './calm.sql.js';
 import { FencedStatements } from './fenced-statements.repository.js';
+import { jobsFinished, type JobsFinished } from './jobs-finished.sql.js';
 import { lanesWaiting, type LanesWaiting } from './waiting-again.sql.js';
 
 export const LEASES_A_STATEMENT = 200;
@@ -54,6 +55,7 @@ const RequeueExpiredLeases = statement(
           (SELECT count(*) FROM freed)::int AS rows,
           (SELECT count(*) FROM ended)::int AS jobs,
           (SELECT coalesce(array_agg(DISTINCT f.queue), '{}') FROM freed f) AS queues,
+          ${jobsFinished('ended')},
           ${lanesWaiting('ended', `next_status = 'queued' AND NOT paused`)}`,
 );
 
@@ -63,6 +65,7 @@ export interface ExpiredLeases {
   readonly looked: number;
   /** Leases removed. */
   readonly rows: number;
+  readonly finished: JobsFinished;
   /** Jobs among them that had not ended before. */
   readonly jobs: number;
   /** Queues that have more room now. */

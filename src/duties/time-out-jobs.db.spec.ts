@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { secondsFromNow, useDutyStage } from '../../test/support/duty-stage.js';
 import { Settings } from '../config/settings.js';
+import { QueueRates } from '../jobs/queue-rates.js';
 import { TransitionsRepository } from '../jobs/transitions.repository.js';
 import { TimeOutJobs } from './time-out-jobs.duty.js';
 import { TimeOutJobsRepository } from './time-out-jobs.repository.js';
@@ -8,8 +9,10 @@ import { TimeOutJobsRepository } from './time-out-jobs.repository.js';
 const stage = useDutyStage();
 const settings = new Settings();
 let duty: TimeOutJobs;
+let rates: QueueRates;
 beforeEach(() => {
-  duty = new TimeOutJobs(new TimeOutJobsRepository(stage.statements), settings, stage.signals);
+  rates = new QueueRates();
+  duty = new TimeOutJobs(new TimeOutJobsRepository(stage.statements), settings, stage.signals, rates);
 });
 
 const job = async (id: string) =>
@@ -54,6 +57,9 @@ describe('time out jobs', () => {
       await stage.sql('SELECT status, failure_reason FROM ffmpeg_master.job_history WHERE id = $1', [id]),
     ).toEqual([{ status: 'failed', failure_reason: 'timeout' }]);
     expect(await stage.events(id)).toEqual(['4 timed_out running>timed_out', '5 failed timed_out>failed']);
+    expect(rates.lastMinute()).toEqual([
+      { queue: 'default', submitted_per_minute: 0, finished_per_minute: 1 },
+    ]);
   });
 
   const minutes = (count: number) => secondsFromNow(-60 * count);

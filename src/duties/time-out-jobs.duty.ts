@@ -1,9 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { Settings } from '../config/settings.js';
 import { backoffTable } from '../jobs/backoff.js';
+import { QueueRates } from '../jobs/queue-rates.js';
 import type { Term } from '../leadership/leadership.js';
 import { Signals } from '../signals/signals.js';
 import { type Duty, whileMore } from './duty.js';
+import { countFinished } from './jobs-finished.sql.js';
 import { TIMEOUTS_A_STATEMENT, TimeOutJobsRepository } from './time-out-jobs.repository.js';
 
 /** Ends attempts whose worker renews the lease but does not begin, does not end or does not get on. */
@@ -15,6 +17,7 @@ export class TimeOutJobs implements Duty {
     private readonly repository: TimeOutJobsRepository,
     private readonly settings: Settings,
     private readonly signals: Signals,
+    private readonly rates: QueueRates,
   ) {}
 
   get every(): number {
@@ -28,6 +31,7 @@ export class TimeOutJobs implements Duty {
       const done = await this.repository.timeOut(term, timeouts, workers.lease_duration, backoff);
       if (done.due_at !== null) this.signals.send('due', String(done.due_at.getTime()));
       if (done.rows > 0) this.signals.send('event');
+      countFinished(this.rates, done.finished);
       return done;
     });
   }

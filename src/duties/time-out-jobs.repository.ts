@@ -8,6 +8,7 @@ import { FENCE, LEADER } from '../leadership/fence.sql.js';
 import type { Term } from '../leadership/leadership.js';
 import { calm } from './calm.sql.js';
 import { FencedStatements } from './fenced-statements.repository.js';
+import { jobsFinished, type JobsFinished } from './jobs-finished.sql.js';
 
 export const TIMEOUTS_A_STATEMENT = 200;
 
@@ -72,6 +73,7 @@ const TimeOutJobs = statement(
    SELECT (SELECT count(*) FROM fence)::int AS fenced,
           (SELECT count(*) FROM overdue o)::int AS looked,
           (SELECT count(*) FROM ended)::int AS rows,
+          ${jobsFinished('ended')},
           (SELECT min(e.next_due_at) FROM ended e) AS due_at`,
 );
 
@@ -80,6 +82,7 @@ export interface TimedOutJobs {
   /** Late attempts that the statement looked at. */
   readonly looked: number;
   readonly rows: number;
+  readonly finished: JobsFinished;
   /** When the first of them is due again. */
   readonly due_at: Date | null;
 }

@@ -13,12 +13,14 @@ import { JobsRepository } from './jobs.repository.js';
 import { JobsService } from './jobs.service.js';
 import { LaneDirectory } from './lane-directory.js';
 import { LanesRepository } from './lanes.repository.js';
+import { QueueRatesModule } from './queue-rates.module.js';
 import { SubmitRepository } from './submit.repository.js';
 import { SubmitService } from './submit.service.js';
 import { TransitionsRepository } from './transitions.repository.js';
 
 /** What a job is, and what people do to it. `LaneStatus` comes from the dispatch module, which is global. */
 @Module({
+  imports: [QueueRatesModule],
   controllers: [JobsController, JobLogsController],
   providers: [
     History,
@@ -37,6 +39,6 @@ import { TransitionsRepository } from './transitions.repository.js';
     SubmitService,
     TransitionsRepository,
   ],
-  exports: [History, JobEvents, JobsService, LaneDirectory, SubmitService],
+  exports: [History, JobEvents, JobsService, LaneDirectory, QueueRatesModule, SubmitService],
 })
 export class JobsModule {}

@@ -12,6 +12,7 @@ import { JobsRepository } from './jobs.repository.js';
 import { LaneDirectory } from './lane-directory.js';
 import { LaneStatus } from './lane-status.js';
 import { decodeCursor, encodeCursor, type ListJobsQuery } from './list-query.js';
+import { QueueRates } from './queue-rates.js';
 import { TransitionsRepository, type Changed } from './transitions.repository.js';
 
 const DEFAULT_LIMIT = 50;
@@ -27,6 +28,7 @@ export class JobsService {
     private readonly lanes: LaneDirectory,
     private readonly laneStatus: LaneStatus,
     private readonly signals: Signals,
+    private readonly rates: QueueRates,
   ) {}
 
   /** By id or number; 404 where the tenant has no such job. */
@@ -52,7 +54,11 @@ export class JobsService {
   async cancel(principal: Principal, reference: string): Promise<Job> {
     return this.change(principal, reference, {
       verb: 'cancel',
-      apply: (row) => this.transitions.cancel(row.id, principal.tenant_id, principal.actor),
+      apply: async (row) => {
+        const changed = await this.transitions.cancel(row.id, principal.tenant_id, principal.actor);
+        if (changed) this.rates.finished(row.queue);
+        return changed;
+      },
       already: (row) => row.status === 'canceled',
     });
   }

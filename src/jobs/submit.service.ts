@@ -17,6 +17,7 @@ import { JobsRepository } from './jobs.repository.js';
 import { LaneDirectory } from './lane-directory.js';
 import { laneRequirement } from './lane-requirement.js';
 import { LaneStatus } from './lane-status.js';
+import { QueueRates } from './queue-rates.js';
 import {
   SubmitRepository,
   type CreatedJob,
@@ -53,6 +54,7 @@ export class SubmitService {
     private readonly lanes: LaneDirectory,
     private readonly laneStatus: LaneStatus,
     private readonly signals: Signals,
+    private readonly rates: QueueRates,
     private readonly settings: Settings,
     groups: StatementGroups,
   ) {
@@ -157,6 +159,7 @@ export class SubmitService {
     const lanes = new Map<number, number>();
     for (const job of requests.flatMap((request) => request.jobs)) {
       const row = created.get(job.id);
+      if (row) this.rates.submitted(job.queue);
       if (row?.due_at) this.signals.send('due', String(row.due_at.getTime()));
       else if (row) lanes.set(job.lane_id, (lanes.get(job.lane_id) ?? 0) + 1);
     }

@@ -34,6 +34,7 @@ import { JobsRepository } from '../../src/jobs/jobs.repository.js';
 import { JobsService } from '../../src/jobs/jobs.service.js';
 import { LaneDirectory } from '../../src/jobs/lane-directory.js';
 import { LanesRepository } from '../../src/jobs/lanes.repository.js';
+import { QueueRates } from '../../src/jobs/queue-rates.js';
 import { SubmitRepository } from '../../src/jobs/submit.repository.js';
 import { SubmitService } from '../../src/jobs/submit.service.js';
 import { TransitionsRepository } from '../../src/jobs/transitions.repository.js';
@@ -58,6 +59,7 @@ export const PATIENT: Asker = { gone: false, onGone: () => undefined };
 export class DispatchMaster {
   readonly settings = new Settings();
   readonly draining = new Draining();
+  readonly rates = new QueueRates();
   readonly nodes: NodesService;
   readonly nodeDirectory: NodeDirectory;
   readonly jobs: JobsService;
@@ -97,6 +99,7 @@ export class DispatchMaster {
       lanes,
       fit,
       signals,
+      this.rates,
     );
     this.submits = new SubmitService(
       new SubmitRepository(database),
@@ -105,6 +108,7 @@ export class DispatchMaster {
       lanes,
       fit,
       signals,
+      this.rates,
       this.settings,
       groups,
     );
@@ -144,6 +148,7 @@ export class DispatchMaster {
       this.claims,
       this.queueDirectory,
       signals,
+      this.rates,
       dispatchMetrics,
       this.settings,
       groups,

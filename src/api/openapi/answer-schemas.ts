@@ -138,6 +138,8 @@ export const ANSWER_SCHEMAS: Record<string, Schema> = {
     depth_is_at_least: flag,
     oldest_seconds: orNull(number),
     running: integer,
+    submitted_per_minute: integer,
+    finished_per_minute: integer,
   }),
   QueuePage: page('Queue'),
   Cluster: object({

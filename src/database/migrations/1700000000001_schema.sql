@@ -71,6 +71,17 @@ CREATE TABLE ffmpeg_master.queue_counters (
   running integer NOT NULL CHECK (running >= 0)
 ) WITH (fillfactor = 50);
 
+-- Jobs submitted and finished in the last minute, as each master counted them in its memory. A row that was
+-- not written for 15 s counts no more.
+CREATE TABLE ffmpeg_master.queue_rates (
+  master_id            uuid NOT NULL,
+  queue                text NOT NULL,
+  submitted_per_minute integer NOT NULL,
+  finished_per_minute  integer NOT NULL,
+  written_at           timestamptz NOT NULL,
+  PRIMARY KEY (master_id, queue)
+) WITH (fillfactor = 50);
+
 -- All waiting jobs of one tenant, queue, priority and requirement stand in one lane.
 CREATE TABLE ffmpeg_master.lanes (
   id               integer PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
@@ -387,7 +398,7 @@ DROP FUNCTION ffmpeg_master.make_partitions(integer);
 DROP FUNCTION ffmpeg_master.make_partition(text, date);
 DROP TABLE ffmpeg_master.idempotency_keys, ffmpeg_master.job_logs, ffmpeg_master.job_events, ffmpeg_master.history_days,
   ffmpeg_master.job_history, ffmpeg_master.leases, ffmpeg_master.jobs, ffmpeg_master.node_presence,
-  ffmpeg_master.node_counters, ffmpeg_master.nodes, ffmpeg_master.lanes, ffmpeg_master.queue_counters,
+  ffmpeg_master.node_counters, ffmpeg_master.nodes, ffmpeg_master.lanes, ffmpeg_master.queue_rates, ffmpeg_master.queue_counters,
   ffmpeg_master.queues, ffmpeg_master.master_presence, ffmpeg_master.masters, ffmpeg_master.cluster_presence,
   ffmpeg_master.leadership_terms, ffmpeg_master.leadership;
 DROP SEQUENCE ffmpeg_master.event_ids, ffmpeg_master.lease_tokens, ffmpeg_master.job_sequence_numbers;

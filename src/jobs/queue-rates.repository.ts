@@ -1,0 +1,32 @@
+import { Injectable } from '@nestjs/common';
+import { Database } from '../database/database.js';
+import { statement } from '../database/statement.js';
+import type { QueueRate } from './queue-rates.js';
+
+// All queues of a master in one statement; those in which nothing happens any more lose their row.
+const WriteQueueRates = statement(
+  'WriteQueueRates',
+  `WITH rate AS MATERIALIZED (
+     SELECT * FROM json_to_recordset($2::json)
+       AS r(queue text, submitted_per_minute int, finished_per_minute int)
+   ),
+   silent AS (
+     DELETE FROM ffmpeg_master.queue_rates q
+     WHERE q.master_id = $1 AND NOT EXISTS (SELECT FROM rate r WHERE r.queue = q.queue)
+   )
+   INSERT INTO ffmpeg_master.queue_rates (master_id, queue, submitted_per_minute, finished_per_minute, written_at)
+   SELECT $1, r.queue, r.submitted_per_minute, r.finished_per_minute, now() FROM rate r
+   ON CONFLICT (master_id, queue) DO UPDATE
+   SET submitted_per_minute = EXCLUDED.submitted_per_minute, finished_per_minute = EXCLUDED.finished_per_minute,
+       written_at = EXCLUDED.written_at`,
+);
+
+@Injectable()
+export class QueueRatesRepository {
+  constructor(private readonly database: Database) {}
+
+  /** Replaces what this master said before. */
+  async write(master_id: string, rates: readonly QueueRate[]): Promise<void> {
+    await this.database.query(WriteQueueRates, [master_id, JSON.stringify(rates)]);
+  }
+}
