@@ -12,7 +12,7 @@ queue_counter AS MATERIALIZED (
   ORDER BY c.queue FOR UPDATE OF c
 ),
 node_counter AS MATERIALIZED (
-  SELECT c.node_id, c.running, c.last_claim_id FROM ffmpeg_master.node_counters c
+  SELECT c.node_id, c.running, c.recent_claim_ids FROM ffmpeg_master.node_counters c
   WHERE c.node_id = ANY($4::uuid[]) AND (SELECT count(*) FROM queue_counter) >= 0
   ORDER BY c.node_id FOR UPDATE OF c
 ),
@@ -21,7 +21,7 @@ answered AS MATERIALIZED (
   FROM (SELECT DISTINCT node_id, claim_id FROM slot) s
   JOIN ffmpeg_master.leases l ON l.node_id = s.node_id AND l.claim_id = s.claim_id
   UNION
-  SELECT c.node_id, c.last_claim_id FROM node_counter c WHERE c.last_claim_id IS NOT NULL
+  SELECT c.node_id, unnest(c.recent_claim_ids) FROM node_counter c
 ),
 able AS MATERIALIZED (
   SELECT s.*, n.name AS node_name,
@@ -77,8 +77,9 @@ taken AS (
 ),
 leased AS (
   INSERT INTO ffmpeg_master.leases
-    (lease_token, job_id, node_id, claim_id, queue, timeout_seconds, assigned_at, expires_at)
-  SELECT t.lease_token, t.id, t.node_id, t.claim_id, t.queue, t.timeout_seconds, now(),
+    (lease_token, job_id, node_id, claim_id, queue, timeout_seconds, media_seconds, assigned_at, expires_at)
+  SELECT t.lease_token, t.id, t.node_id, t.claim_id, t.queue, t.timeout_seconds,
+         coalesce(t.parameters ->> 'duration_seconds', t.parameters ->> 'duration')::real, now(),
          clock_timestamp() + $6::float8 * interval '1 millisecond'
   FROM taken t
 ),
@@ -88,8 +89,10 @@ counted_queue AS (
   WHERE c.queue = t.queue AND c.queue IN (SELECT queue FROM queue_counter)
 ),
 counted_node AS (
-  UPDATE ffmpeg_master.node_counters c SET running = c.running + t.taken, last_claim_id = t.claim_id
-  FROM (SELECT node_id, count(*)::int AS taken, (array_agg(claim_id ORDER BY ordinal DESC))[1] AS claim_id
+  UPDATE ffmpeg_master.node_counters c
+  SET running = c.running + t.taken,
+      recent_claim_ids = (t.claim_ids || c.recent_claim_ids)[1:8]
+  FROM (SELECT node_id, count(*)::int AS taken, array_agg(DISTINCT claim_id) AS claim_ids
         FROM taken GROUP BY node_id) t
   WHERE c.node_id = t.node_id AND c.node_id IN (SELECT node_id FROM node_counter)
 ),
@@ -111,7 +114,8 @@ SELECT s.ordinal,
        CASE WHEN j.id IS NOT NULL THEN jsonb_build_object(
 'id', j.id, 'sequence_number', j.sequence_number, 'scenario', j.scenario, 'parameters', j.parameters,
 'queue', j.queue, 'priority', j.priority, 'engine', j.engine, 'attempt', j.attempt,
-'timeout_seconds', j.timeout_seconds, 'created_at', j.created_at, 'lease_token', j.lease_token,
+'timeout_seconds', j.timeout_seconds,
+'created_at', to_char(j.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), 'lease_token', j.lease_token,
 'lane_id', j.lane_id, 'position', j.position) END AS job
 FROM slot s
 LEFT JOIN taken j ON j.ordinal = s.ordinal
@@ -124,14 +128,16 @@ ORDER BY s.ordinal;
 SELECT jsonb_build_object(
 'id', j.id, 'sequence_number', j.sequence_number, 'scenario', j.scenario, 'parameters', j.parameters,
 'queue', j.queue, 'priority', j.priority, 'engine', j.engine, 'attempt', j.attempt,
-'timeout_seconds', j.timeout_seconds, 'created_at', j.created_at, 'lease_token', j.lease_token,
+'timeout_seconds', j.timeout_seconds,
+'created_at', to_char(j.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), 'lease_token', j.lease_token,
 'lane_id', j.lane_id, 'position', j.position) AS job
 FROM ffmpeg_master.leases l JOIN ffmpeg_master.jobs j ON j.id = l.job_id AND j.lease_token = l.lease_token
 WHERE l.node_id = $1 AND l.claim_id = $2 AND NOT l.revoked
 ORDER BY l.lease_token;
 
 -- ForgetClaim
-UPDATE ffmpeg_master.node_counters c SET last_claim_id = NULL WHERE c.node_id = $1 AND c.last_claim_id = $2;
+UPDATE ffmpeg_master.node_counters c SET recent_claim_ids = array_remove(c.recent_claim_ids, $2::uuid)
+WHERE c.node_id = $1;
 
 -- ReadLaneHeads
 SELECT l.id AS lane_id, h.position AS head

@@ -121,6 +121,7 @@ lowered_node AS (
  WHERE c.node_id = f.node_id AND c.node_id IN (SELECT node_id FROM locked_node)
 )
 SELECT i.ordinal, e.id IS NOT NULL AS accepted, k.queue, e.lane_id,
+       CASE WHEN e.next_status NOT IN ('queued', 'retrying') THEN e.queue END AS finished,
        coalesce(e.next_status = 'queued' AND NOT e.paused, false) AS waiting, e.next_due_at AS due_at
 FROM input i
 LEFT JOIN ended e ON e.ordinal = i.ordinal

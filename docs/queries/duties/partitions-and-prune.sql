@@ -1,8 +1,5 @@
 -- Generated from src/duties/partitions-and-prune.repository.ts by `npm run docs`.
 
--- MakePartitions
-SELECT ffmpeg_master.make_partitions($1) AS made;
-
 -- DropOldestPartition
 SELECT ffmpeg_master.drop_oldest_partition(
          $1, $2, $3, (now() AT TIME ZONE 'UTC')::date - $4::integer) AS dropped;
@@ -55,6 +52,12 @@ gone AS MATERIALIZED (
   LIMIT 500 FOR UPDATE OF m SKIP LOCKED
 ),
 absent AS (DELETE FROM ffmpeg_master.master_presence p USING gone g WHERE p.master_id = g.id),
+silent AS (
+  DELETE FROM ffmpeg_master.queue_rates q
+  WHERE (q.master_id, q.queue) IN (
+    SELECT r.master_id, r.queue FROM ffmpeg_master.queue_rates r CROSS JOIN fence
+    WHERE r.written_at < now() - interval '1 day' LIMIT 500)
+),
 pruned AS (DELETE FROM ffmpeg_master.masters m USING gone g WHERE m.id = g.id RETURNING 1)
 SELECT (SELECT count(*) FROM fence)::int AS fenced, (SELECT count(*) FROM pruned)::int AS rows;
 

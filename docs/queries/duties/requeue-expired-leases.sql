@@ -100,8 +100,11 @@ lowered_node AS (
  WHERE c.node_id = f.node_id AND c.node_id IN (SELECT node_id FROM locked_node)
 )
 SELECT (SELECT count(*) FROM fence)::int AS fenced,
+       (SELECT count(*) FROM silent s)::int AS looked,
        (SELECT count(*) FROM freed)::int AS rows,
        (SELECT count(*) FROM ended)::int AS jobs,
        (SELECT coalesce(array_agg(DISTINCT f.queue), '{}') FROM freed f) AS queues,
+       (SELECT coalesce(jsonb_object_agg(t.queue, t.jobs), '{}')
+        FROM (SELECT queue, count(*) AS jobs FROM ended WHERE next_status = 'failed' GROUP BY queue) t) AS finished,
        (SELECT coalesce(jsonb_object_agg(w.lane_id, w.jobs), '{}')
         FROM (SELECT lane_id, count(*) AS jobs FROM ended WHERE next_status = 'queued' AND NOT paused GROUP BY lane_id) w) AS lanes;

@@ -54,7 +54,7 @@ ended AS MATERIALIZED (
   SELECT f.*, o.next_status,
          CASE WHEN o.next_status = 'retrying'
               THEN now() + ($7::float8[])[least(f.failures + 1, cardinality($7::float8[]))]
-                         * (0.8 + 0.4 * random()) * interval '1 millisecond' END AS next_due_at,
+                         * (0.8 + 0.2 * random()) * interval '1 millisecond' END AS next_due_at,
          f.failures + 1 AS next_failures, 0 AS next_releases,
          f.retry_count + (o.next_status = 'retrying')::int AS next_retry_count,
          l.late AS next_error, 'timeout' AS next_failure_reason, f.reported_token AS next_reported_token,
@@ -110,5 +110,8 @@ revoked AS (
   UPDATE ffmpeg_master.leases l SET revoked = true FROM lease k WHERE l.lease_token = k.lease_token
 )
 SELECT (SELECT count(*) FROM fence)::int AS fenced,
+       (SELECT count(*) FROM overdue o)::int AS looked,
        (SELECT count(*) FROM ended)::int AS rows,
+       (SELECT coalesce(jsonb_object_agg(t.queue, t.jobs), '{}')
+        FROM (SELECT queue, count(*) AS jobs FROM ended WHERE next_status = 'failed' GROUP BY queue) t) AS finished,
        (SELECT min(e.next_due_at) FROM ended e) AS due_at;

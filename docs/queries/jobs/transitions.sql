@@ -88,7 +88,9 @@ WITH changed AS (
 ),
 clock AS (
   UPDATE ffmpeg_master.leases l
-  SET clock_from = l.clock_from + (now() - l.paused_at), progressed_at = now(), paused_at = NULL
+  SET assigned_at = l.assigned_at + (now() - l.paused_at),
+      clock_from = l.clock_from + (now() - greatest(l.paused_at, l.clock_from)),
+      progressed_at = now(), paused_at = NULL
   FROM changed c WHERE l.lease_token = c.lease_token AND l.paused_at IS NOT NULL
 ),
 
