@@ -1,12 +1,12 @@
 /**
  * The guard before every route: default deny. A route is either public, or names the permission it takes;
  * one that does neither is refused to everybody, so that a forgotten line shuts a door instead of opening it
- * (and api/route-table.spec.ts finds it).
+ * (and api/openapi/routes.spec.ts finds it).
  */
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import { forbidden, unauthorized } from '../protocol/problem.js';
-import { bearerKey } from './bearer-key.js';
+import { forbidden } from '../protocol/problem.js';
+import { authenticate } from './authenticate.js';
 import type { Authenticated } from './current-principal.js';
 import { KeyVerifier } from './key-verifier.js';
 import type { Permission } from './permissions.js';
@@ -24,16 +24,12 @@ export class AccessGuard implements CanActivate {
     if (this.reflector.getAllAndOverride<boolean | undefined>(PUBLIC_ROUTE, places)) return true;
 
     const request = context.switchToHttp().getRequest<GuardedRequest>();
-    const key = bearerKey(request.headers.authorization);
-    if (key === undefined) throw unauthorized('Send your API key as `Authorization: Bearer KEY`.');
-    const principal = await this.keys.verify(key);
-    if (principal === undefined) throw unauthorized('This API key is not known; check it for typing errors.');
+    const principal = (request.principal ??= await authenticate(this.keys, request.headers.authorization));
 
     const required = this.reflector.getAllAndOverride<Permission | undefined>(REQUIRED_PERMISSION, places);
     if (required === undefined) throw forbidden('Nobody may use this route: it names no permission.');
     if (!principal.permissions.has(required))
       throw forbidden(`This API key lacks the permission ${required}.`);
-    request.principal = principal;
     return true;
   }
 }

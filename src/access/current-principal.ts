@@ -1,7 +1,10 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { Principal } from './principal.js';
 
-/** A request that the guard let through; the property is set by the guard alone. */
+/**
+ * A request of somebody known. Only what verified the key sets the property: the guard, or the hook that asks
+ * for a key before it reads a body (api/http/key-before-body.ts).
+ */
 export interface Authenticated {
   principal?: Principal;
 }

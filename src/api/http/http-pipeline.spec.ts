@@ -1,6 +1,7 @@
 /** A real server over loopback with a small controller, behind the pipeline that every route stands behind. */
+import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { Body, Controller, Get, Module, Param, Post, Query } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Type } from 'class-transformer';
@@ -95,6 +96,7 @@ beforeAll(async () => {
     logger,
     metrics: () => metrics,
     draining: () => draining,
+    limits: { requestTimeout: 400, checkEvery: 50 },
   });
   await app.listen(0, '127.0.0.1');
   url = await app.getUrl();
@@ -200,6 +202,48 @@ describe('bodies', () => {
   });
 });
 
+describe('a body that does not come', () => {
+  const head = (path: string, more: string) =>
+    `POST ${path} HTTP/1.1\r\nHost: m\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n${more}\r\n`;
+
+  it('is waited for no longer than the limit', async () => {
+    const { socket, heard } = await speak(
+      head('/api/v1/orders', `Authorization: Bearer ${KEY}\r\n`) + '{"na',
+    );
+    const sent = performance.now();
+    await eventually(() => expect(socket.destroyed).toBe(true), { within: 3_000 });
+    expect(performance.now() - sent).toBeGreaterThan(300);
+    expect(heard()).toMatch(
+      /^HTTP\/1\.1 408 Request Timeout\r\n[^]*application\/problem\+json[^]*"status":408/,
+    );
+  });
+
+  it.each([
+    ['no key', ''],
+    ['a wrong key', 'Authorization: Bearer of bad news\r\n'],
+  ])('is not waited for at all with %s', async (_case, header) => {
+    const { heard } = await speak(head('/api/v1/orders/batch', header));
+    await eventually(() => expect(heard()).toMatch(/^HTTP\/1\.1 401 Unauthorized\r\n[^]*"status":401/), {
+      within: 350,
+    });
+  });
+
+  it('leaves an answer that takes longer than the limit alone', async () => {
+    held.count = 0;
+    const answer = get('/api/v1/orders/held');
+    await eventually(() => expect(held.count).toBe(1));
+    const end = performance.now() + 3 * 400;
+    await eventually(() => expect(performance.now()).toBeGreaterThan(end));
+    release();
+    expect((await answer).body).toEqual({ held: true });
+  });
+
+  it('is answered as a problem too where it is no HTTP', async () => {
+    const { heard } = await speak('EHLO mail.example\r\n\r\n');
+    await eventually(() => expect(heard()).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n[^]*"status":400/));
+  });
+});
+
 describe('errors', () => {
   it('are the problem that was thrown', async () => {
     expect(await get('/api/v1/orders/errors/conflict')).toMatchObject({
@@ -297,6 +341,7 @@ it('counts requests by route pattern, never by path', async () => {
 
 // The last one: the server is not there afterwards.
 it('finishes the requests in flight when it closes, and says goodbye on their connections', async () => {
+  held.count = 0;
   const { port } = new URL(url);
   const idle = connect(Number(port), '127.0.0.1').resume();
   const answer = new Promise<{ status?: number; connection?: string; body: string }>((resolve, reject) => {
@@ -320,6 +365,16 @@ it('finishes the requests in flight when it closes, and says goodbye on their co
   // A connection on which nothing was ever asked does not hold up the exit.
   await eventually(() => expect(idle.destroyed).toBe(true));
 });
+
+/** Sends bytes as they are. */
+async function speak(text: string): Promise<{ socket: Socket; heard: () => string }> {
+  let heard = '';
+  const socket = connect(Number(new URL(url).port), '127.0.0.1');
+  socket.setEncoding('utf8').on('data', (part: string) => (heard += part));
+  await once(socket, 'connect');
+  socket.write(text);
+  return { socket, heard: () => heard };
+}
 
 interface Answer {
   status: number;

@@ -13,7 +13,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createAuthority, type Issued } from '../../../test/support/certificates.js';
 import { eventually } from '../../../test/support/eventually.js';
 import { Settings } from '../../config/settings.js';
-import { createHttpAdapter } from '../http/http-adapter.js';
+import { createHttpAdapter, type ReceivingLimits } from '../http/http-adapter.js';
 import { type Certificate, loadCertificate } from './certificate.js';
 import { TlsServer } from './tls-server.js';
 
@@ -39,8 +39,8 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-async function start(certificate: Certificate): Promise<FastifyInstance> {
-  const instance: FastifyInstance = createHttpAdapter(settings.api, certificate).getInstance();
+async function start(certificate: Certificate, limits?: ReceivingLimits): Promise<FastifyInstance> {
+  const instance: FastifyInstance = createHttpAdapter(settings.api, certificate, limits).getInstance();
   instance.get('/health', () => ({ status: 'healthy' }));
   instance.get('/secret', () => ({ secret: true }));
   instance.post('/api/v1/jobs', () => ({ changes: ++changes }));
@@ -56,6 +56,21 @@ describe('over TLS', () => {
       text: '{"status":"healthy"}',
     });
     await expect(https('/health')).rejects.toMatchObject({ code: 'DEPTH_ZERO_SELF_SIGNED_CERT' });
+  });
+
+  it('waits for a body no longer than plain HTTP does', async () => {
+    const impatient = await start(own, { requestTimeout: 300, checkEvery: 50 });
+    try {
+      const socket = connectTls({ port: portOf(impatient), host: '127.0.0.1', ca: own.chain });
+      let heard = '';
+      socket.setEncoding('utf8').on('data', (part: string) => (heard += part));
+      socket.write(
+        'POST /api/v1/jobs HTTP/1.1\r\nHost: m\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{',
+      );
+      await eventually(() => expect(heard).toMatch(/^HTTP\/1\.1 408 Request Timeout\r\n/), { within: 3_000 });
+    } finally {
+      await impatient.close();
+    }
   });
 
   it('takes requests with bodies, over connections kept open', async () => {

@@ -20,6 +20,8 @@ import { ProtocolSniffer, type SnifferLimits } from './protocol-sniffer.js';
 export interface TlsLimits extends SnifferLimits {
   /** From the first byte to the end of the handshake. */
   readonly handshakeTimeout: Milliseconds;
+  /** How often connections are looked through for requests that take too long to arrive; default 30 s. */
+  readonly checkEvery?: Milliseconds;
 }
 
 /** A handshake costs about 1 ms of CPU, so even 10,000 workers that come back at once are through in 10 s. */
@@ -37,6 +39,7 @@ export class TlsServer extends Server {
         ...secureContextOf(certificate),
         ALPNProtocols: ['http/1.1'],
         handshakeTimeout: limits.handshakeTimeout,
+        connectionsCheckingInterval: limits.checkEvery,
         requestCert: certificate.clientAuthorities !== undefined,
         rejectUnauthorized: true,
         // As Node's plain server does: small answers would else wait 40 ms for the client's ACK.
@@ -75,10 +78,13 @@ export class TlsServer extends Server {
 export function tlsServerFactory(
   certificate: Certificate,
 ): (answer: RequestListener, options: FastifyServerOptions | FastifyHttpOptions<Server>) => Server {
-  return (answer, { keepAliveTimeout, requestTimeout }) => {
-    const server = new TlsServer(answer, certificate);
+  return (answer, options) => {
+    const { keepAliveTimeout, requestTimeout, http } = options as FastifyHttpOptions<Server>;
+    const checkEvery = http?.connectionsCheckingInterval;
+    const server = new TlsServer(answer, certificate, { ...LIMITS, ...(checkEvery && { checkEvery }) });
     if (keepAliveTimeout !== undefined) server.keepAliveTimeout = keepAliveTimeout;
     if (requestTimeout !== undefined) server.requestTimeout = requestTimeout;
+    if (http?.headersTimeout !== undefined) server.headersTimeout = http.headersTimeout;
     return server;
   };
 }
