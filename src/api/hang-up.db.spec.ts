@@ -50,7 +50,7 @@ describe('a worker that hangs up', () => {
     expect(await events(job.id)).toEqual(['submitted', 'assigned']);
   });
 
-  it('while its claim is in flight: the job is taken back at once, and may be had by the same claim id', async () => {
+  it('while its claim is in flight: the job is taken back at once, and may be had by the same claim id (F24)', async () => {
     const job = await post('/api/v1/jobs', { scenario: 'test' });
     const claim_id = randomUUID();
     await whileLocked(

@@ -210,7 +210,7 @@ describe('starting and stopping', () => {
     await expect(startMaster(settings, silent)).rejects.toMatchObject({ code: 'EADDRINUSE' });
   });
 
-  it('answers parked claims empty, ends streams and lets requests finish, then is gone', async () => {
+  it('answers parked claims empty, ends streams and lets requests finish, then is gone (I12)', async () => {
     const other = await start();
     const { body: node } = await send('POST', '/api/v1/nodes', registration('parked'), other.url);
     const claim = { claim_id: randomUUID(), max_jobs: 1, wait_seconds: 60 };

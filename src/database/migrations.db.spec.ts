@@ -78,7 +78,7 @@ describe('migrations', () => {
     await session.end();
   });
 
-  it('are applied by one of many that start at once, and all come up', async () => {
+  it('are applied by one of many that start at once, and all come up (F16)', async () => {
     const outcomes = await Promise.all(Array.from({ length: 20 }, () => migrate({ dsn })));
     expect(outcomes.filter((applied) => applied.length > 0)).toHaveLength(1);
     expect(await migrationStatus(dsn)).toMatchObject({ pending: [], unknown: [] });
@@ -128,7 +128,7 @@ DROP TABLE ffmpeg_master.one;
     }
   });
 
-  it('leave nothing behind when the migrating process is killed in the middle', async () => {
+  it('leave nothing behind when the migrating process is killed in the middle (F16)', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'migrations-'));
     try {
       const slow = '-- Up Migration\nCREATE TABLE ffmpeg_master.slow (n integer); SELECT pg_sleep(30);\n';

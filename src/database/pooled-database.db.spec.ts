@@ -158,7 +158,7 @@ describe('PooledDatabase', () => {
     await expect(database.query(one)).resolves.toEqual([{ one: 1 }]);
   });
 
-  it('lives on when the server cuts its sessions, idle and working ones', async () => {
+  it('lives on when the server cuts its sessions, idle and working ones (F5)', async () => {
     const events: string[] = [];
     const database = open({ maxIdleConns: 3, onEvent: (event) => events.push(event) });
     await Promise.all([database.query(sleep, [0.05]), database.query(sleep, [0.05])]);

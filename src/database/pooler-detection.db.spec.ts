@@ -80,7 +80,7 @@ describe('pooler detection', () => {
     });
     afterAll(() => bouncer.stop());
 
-    it('sees the pooler, refuses it for sessions and serves the pool through it', async () => {
+    it('sees the pooler, refuses it for sessions and serves the pool through it (F13)', async () => {
       await eventually(async () => expect(await withClient(bouncer.dsn, isPooled)).toBe(true));
       await expect(openSession({ dsn: bouncer.dsn, purpose: 'lock' })).rejects.toThrow('direct_dsn');
       const database = new PooledDatabase({ dsn: bouncer.dsn, maxOpenConns: 20 });

@@ -118,7 +118,7 @@ describe('a claim', () => {
     expect((await master.claimOne(gpuNode)).id).toBe(gpu.id);
   });
 
-  it('gives each job once, with three masters and all claims at once', async () => {
+  it('gives each job once, with three masters and all claims at once (I2)', async () => {
     const three = [await start(), await start(), await start()];
     const nodes = await Promise.all(Array.from({ length: 30 }, () => three[0]!.node({ slots: 10 })));
     const jobs = await Promise.all(Array.from({ length: 250 }, (_, k) => three[k % 3]!.submit()));
@@ -132,7 +132,7 @@ describe('a claim', () => {
     expect([...ids].sort()).toEqual(jobs.map((job) => job.id).sort());
   });
 
-  it('never gives a node more than its slots, also through three masters', async () => {
+  it('never gives a node more than its slots, also through three masters (I7)', async () => {
     const three = [await start(), await start(), await start()];
     const node = await three[0]!.node({ slots: 3 });
     await Promise.all(Array.from({ length: 30 }, () => three[0]!.submit()));
@@ -144,7 +144,7 @@ describe('a claim', () => {
     expect(given.flat()).toHaveLength(3);
   });
 
-  it('never exceeds max_running of a queue, and goes on when a job of it ends', async () => {
+  it('never exceeds max_running of a queue, and goes on when a job of it ends (I7)', async () => {
     const three = [await start(), await start(), await start()];
     await limit('batch', 5);
     signals.resync();
@@ -232,7 +232,7 @@ describe('the same claim id', () => {
     expect(second).toEqual(first);
   });
 
-  it('gets the same attempts when sent to three masters at once', async () => {
+  it('gets the same attempts when sent to three masters at once (F24)', async () => {
     const three = [await start(), await start(), await start()];
     const node = await three[0]!.node({ slots: 8 });
     await Promise.all(Array.from({ length: 8 }, () => three[0]!.submit()));
@@ -295,7 +295,7 @@ describe('a parked claim', () => {
     expect(served).toEqual([0, 1, 2]);
   });
 
-  it('hears of a job that was submitted while every signal was lost', async () => {
+  it('hears of a job that was submitted while every signal was lost (F9)', async () => {
     const master = await start();
     const node = await master.node();
     const parked = master.claim(node, { wait_seconds: 30 });
@@ -311,7 +311,7 @@ describe('a parked claim', () => {
     expect(await master.claim(node, { wait_seconds: 1 })).toEqual([]);
   });
 
-  it('is answered empty at once when the master drains', async () => {
+  it('is answered empty at once when the master drains (I12)', async () => {
     const master = await start();
     const node = await master.node();
     const parked = master.claim(node, { wait_seconds: 60 });

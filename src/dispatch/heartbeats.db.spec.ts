@@ -73,7 +73,7 @@ describe('a heartbeat', () => {
     expect((await lease()).expires_at.getTime()).toBeGreaterThan(Date.now());
   });
 
-  it('with an old token, of another node or for another job changes nothing and is told lost', async () => {
+  it('with an old token, of another node or for another job changes nothing and is told lost (I3, F23)', async () => {
     const { node, attempt } = await running();
     const liar = await master.node();
     const before = await lease();
@@ -87,7 +87,7 @@ describe('a heartbeat', () => {
     expect(await lease()).toEqual(before);
   });
 
-  it('is not harmed by a liar in the same group', async () => {
+  it('is not harmed by a liar in the same group (F23)', async () => {
     const { node, attempt } = await running();
     const liar = await master.node();
     const [honest, lie] = await Promise.all([

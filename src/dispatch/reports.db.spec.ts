@@ -68,7 +68,7 @@ describe('a report', () => {
     expect(await master.claim(node)).toHaveLength(1);
   });
 
-  it('of failure queues the job again after its backoff, until no retry is left', async () => {
+  it('of failure queues the job again after its backoff, until no retry is left (I6)', async () => {
     const node = await master.node();
     const job = await master.submit({ max_retries: 2 });
     const failure = { status: 'failed', error: 'it broke', failure_reason: 'network_error' } as const;
@@ -126,7 +126,7 @@ describe('a report', () => {
     expect(await master.report(other, second, { status: 'completed' })).toBe('accepted');
   });
 
-  it('of release counts as a failure once no worker keeps the job', async () => {
+  it('of release counts as a failure once no worker keeps the job (I6)', async () => {
     const node = await master.node();
     const job = await master.submit({ max_retries: 0 });
     for (let k = 0; k < MAX_RELEASES; k += 1)
@@ -136,7 +136,7 @@ describe('a report', () => {
     expect(await get(job.id)).toMatchObject({ status: 'failed', failure_reason: 'platform_error' });
   });
 
-  it('that is repeated is told duplicate, one that lost its lease stale, and neither changes the job', async () => {
+  it('that is repeated is told duplicate, one that lost its lease stale, and neither changes the job (I3, F24)', async () => {
     const node = await master.node();
     const job = await master.submit();
     const old = await master.claimOne(node);
@@ -167,7 +167,7 @@ describe('a report', () => {
     for (const pair of outcomes) expect([...pair].sort()).toEqual(['accepted', 'duplicate']);
   });
 
-  it('with a wrong token, another node, or an unknown job changes nothing', async () => {
+  it('with a wrong token, another node, or an unknown job changes nothing (I3, F23)', async () => {
     const [node, liar] = [await master.node(), await master.node()];
     const job = await master.submit();
     const attempt = await master.claimOne(node);
@@ -222,7 +222,7 @@ describe('a cancel', () => {
     expect((await get(job.id)).status).toBe('canceled');
   });
 
-  it('races success and failure of one job to one end, whatever the order', async () => {
+  it('races success and failure of one job to one end, whatever the order (F15)', async () => {
     const other = await start();
     const node = await master.node({ slots: 40 });
     await Promise.all(Array.from({ length: 40 }, () => master.submit({ max_retries: 0 })));
@@ -253,7 +253,7 @@ describe('a cancel', () => {
 });
 
 describe('a retry asked for', () => {
-  it('gives the job its attempts back, with a new token', async () => {
+  it('gives the job its attempts back, with a new token (I2)', async () => {
     const node = await master.node();
     const job = await master.submit({ max_retries: 0 });
     const first = await master.claimOne(node);

@@ -87,7 +87,7 @@ const UNFENCED: Record<string, string> = {
   CountQueues: 'follows HoldFence in one transaction',
 };
 
-describe('the fence', () => {
+describe('the fence (I4)', () => {
   it.each([
     'requeue-expired-leases',
     'time-out-jobs',

@@ -95,7 +95,7 @@ describe('partitions', () => {
     expect(await repository.dropOldestPartition(stage.term, 'job_history', 30)).toBe(day(-40));
   });
 
-  it('delay no report while a pg_dump is left open: they are made beside it, and dropped after it', async () => {
+  it('delay no report while a pg_dump is left open: they are made beside it, and dropped after it (F11)', async () => {
     await oldPartition('job_history', -40);
     await stage.sql(`DROP TABLE ffmpeg_master.${partitionOf('job_history', 7)}`);
     const dump = await stage.database.pool.connect();

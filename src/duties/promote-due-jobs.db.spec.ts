@@ -31,7 +31,7 @@ describe('promote due jobs', () => {
     expect(await duty.run(stage.term)).toBe(0);
   });
 
-  it('promotes more than one statement holds, each once', async () => {
+  it('promotes more than one statement holds, each once (I8)', async () => {
     await stage.sql(
       `INSERT INTO ffmpeg_master.jobs (id, scenario, parameters, queue, priority, requirements, engine, status, lane_id,
                                        position, max_retries, due_at)
@@ -87,7 +87,7 @@ describe('promote due jobs', () => {
     expect(late).toBeLessThan(500);
   });
 
-  it('goes by the database, on a machine whose clock is five minutes off', async () => {
+  it('goes by the database, on a machine whose clock is five minutes off (I8, F12)', async () => {
     const due = secondsFromNow(0.3);
     const id = await stage.insertJob({ status: 'retrying', due_at: due });
     const realNow = Date.now.bind(Date);

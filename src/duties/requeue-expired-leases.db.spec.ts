@@ -57,7 +57,7 @@ describe('requeue expired leases', () => {
     expect(stage.signals.sent).toEqual(['lane 7×1', 'queue default×1', 'event ×1']);
   });
 
-  it('fails a job for good whose attempts are used up', async () => {
+  it('fails a job for good whose attempts are used up (I6, F22)', async () => {
     const { job: id } = await stage.insertAttempt({
       expires: '-1 second',
       job: { failures: 3, max_retries: 3 },

@@ -122,7 +122,7 @@ describe('on a job that is', () => {
   const LIVE = ['queued', 'assigned', 'running', 'retrying'];
 
   it.each(Object.keys(STATES))(
-    '%s, cancel, pause, resume and retry do what the machine allows',
+    '%s, cancel, pause, resume and retry do what the machine allows (I5)',
     async (state) => {
       const live = LIVE.includes(state);
       const { job } = await STATES[state]!();
@@ -163,7 +163,7 @@ describe('on a job that is', () => {
 });
 
 describe('a retry', () => {
-  it('gives all attempts back, with a higher token, and leaves no gap in the events', async () => {
+  it('gives all attempts back, with a higher token, and leaves no gap in the events (I2, I5, I10)', async () => {
     const job = await master.submit({ max_retries: 0 });
     const first = await master.claimOne(node);
     await master.report(node, first, { status: 'failed' });
@@ -232,7 +232,7 @@ describe('a cancel', () => {
     expect(await runningOn(node)).toBe(0);
   });
 
-  it('and complete and fail at once: one of them ends the job, and nothing stays behind', async () => {
+  it('and complete and fail at once: one of them ends the job, and nothing stays behind (F15)', async () => {
     for (let round = 0; round < 20; round += 1) {
       const job = await master.submit({ max_retries: 0 });
       const attempt = await master.claimOne(node);
@@ -343,7 +343,7 @@ describe('logs', () => {
     expect(await text(job)).toBe('once');
   });
 
-  it('are refused with 409 under a lease that is over or another’s', async () => {
+  it('are refused with 409 under a lease that is over or another’s (I3)', async () => {
     const { job, attempt } = await STATES.running!();
     const other = await STATES.running!();
     const chunk = { lease_token: attempt!.lease_token, offset: 0, text: 'late' };

@@ -13,7 +13,7 @@ describe('the state machine', () => {
     expect([...reached].sort()).toEqual([...JOB_STATUSES].sort());
   });
 
-  it('leaves a terminal state by an explicit retry only', () => {
+  it('leaves a terminal state by an explicit retry only (I5)', () => {
     const exits = EDGES.filter((edge) => isTerminal(edge.from));
     expect(exits.map((edge) => edge.event)).toEqual(['retried', 'retried']);
   });

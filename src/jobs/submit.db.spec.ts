@@ -185,7 +185,7 @@ describe('sequence numbers', () => {
 });
 
 describe('an Idempotency-Key', () => {
-  it('gives the same job for the same body, also when that was archived meanwhile', async () => {
+  it('gives the same job for the same body, also when that was archived meanwhile (I9)', async () => {
     const [first, second] = await threeMasters();
     const made = await one(first, 'k1');
     expect((await one(first, 'k1')).id).toBe(made.id);
@@ -210,7 +210,7 @@ describe('an Idempotency-Key', () => {
     expect(again.id).toBe(made.id);
   });
 
-  it('is refused with 422 for another body, in the same statement too', async () => {
+  it('is refused with 422 for another body, in the same statement too (I9)', async () => {
     const [first, second] = await threeMasters();
     const [a, b] = await Promise.allSettled([
       one(first, 'k2', { scenario: 'a' }),
@@ -223,7 +223,7 @@ describe('an Idempotency-Key', () => {
     expect(await count('jobs')).toBe(1);
   });
 
-  it('makes one job of 100 submits at once through three masters', async () => {
+  it('makes one job of 100 submits at once through three masters (I9, F14)', async () => {
     const three = await threeMasters();
     const made = await Promise.all(Array.from({ length: 100 }, (_, k) => one(three[k % 3]!, 'k3')));
     expect(new Set(made.map((job) => job.id)).size).toBe(1);

@@ -71,7 +71,7 @@ async function lockHolders(): Promise<number[]> {
 const median = (figures: number[]) => figures.sort((a, b) => a - b)[Math.floor(figures.length / 2)] ?? NaN;
 
 describe('the election', () => {
-  it('makes exactly one of three masters the leader, with a new epoch each term', async () => {
+  it('makes exactly one of three masters the leader, with a new epoch each term (I4)', async () => {
     const before = (await leadership()).epoch;
     const masters = [master(1), master(2), master(3)];
     await eventually(() => expect(masters.filter(({ election }) => election.isLeader())).toHaveLength(1));
@@ -89,7 +89,7 @@ describe('the election', () => {
     expect(off.history).toEqual([]);
   });
 
-  it('hands over within 3 × 200 ms when the leader resigns, and the old leader stays away', async () => {
+  it('hands over within 3 × 200 ms when the leader resigns, and the old leader stays away (I11)', async () => {
     const times: number[] = [];
     for (let round = 0; round < 5; round += 1) {
       const signals = new LocalSignals();
@@ -117,7 +117,7 @@ describe('the election', () => {
     expect((await leading(only)).epoch).toBe(epoch + 1);
   });
 
-  it('steps down when its lock session is terminated, and another term begins', async () => {
+  it('steps down when its lock session is terminated, and another term begins (F5)', async () => {
     const masters = [master(1), master(2)];
     await eventually(() => expect(masters.some(({ election }) => election.isLeader())).toBe(true));
     const first = masters.find(({ election }) => election.isLeader());
@@ -131,7 +131,7 @@ describe('the election', () => {
     expect(await lockHolders()).not.toContain(pid);
   });
 
-  it('trusts no term whose pings are unanswered for 1.5 s, whether a timer ran or not', async () => {
+  it('trusts no term whose pings are unanswered for 1.5 s, whether a timer ran or not (F8)', async () => {
     let answering = true;
     const openSession = async () => {
       const session = await openLockSession(database.dsn);
@@ -147,7 +147,7 @@ describe('the election', () => {
     await eventually(() => expect(history).toHaveLength(2));
   });
 
-  it('has no term any more right after the event loop stood still, before any timer ran', async () => {
+  it('has no term any more right after the event loop stood still, before any timer ran (F20)', async () => {
     const old = master(1);
     const term = await leading(old);
     const standstill = performance.now() + 1_700;
@@ -158,7 +158,7 @@ describe('the election', () => {
     );
   });
 
-  it('lets the fence of a past term through to nothing, and holds the next term back while one is in flight', async () => {
+  it('lets the fence of a past term through to nothing, and holds the next term back while one is in flight (I4)', async () => {
     const old = master(1);
     const past = await leading(old);
     const fenced = (client: pg.ClientBase | pg.Pool, term: Term) =>

@@ -92,7 +92,7 @@ describe('signals', () => {
     expect(count).toBeLessThan(sent);
   });
 
-  it('come back with a resync after the session was ended by the server', async () => {
+  it('come back with a resync after the session was ended by the server (F5)', async () => {
     const [a, b] = [master(), master()];
     await whenUp(a, b);
     expect(b.resyncs).toEqual(['connected']);
@@ -111,7 +111,7 @@ describe('signals', () => {
     await eventually(() => expect(b.heard).toEqual(['1×1']));
   });
 
-  it('find a session that died silently within 5 s, and leave no connection behind', async () => {
+  it('find a session that died silently within 5 s, and leave no connection behind (I11, F8)', async () => {
     const link = await freezableLink(Number(new URL(database.dsn).port));
     closing.push(() => link.close());
     const a = master({
@@ -132,7 +132,7 @@ describe('signals', () => {
     await eventually(() => expect(link.open()).toBe(1));
   });
 
-  it('are not needed: a master that never connects polls, and its own signals still arrive', async () => {
+  it('are not needed: a master that never connects polls, and its own signals still arrive (F9)', async () => {
     const a = master({ locate: () => Promise.reject(new Error('no server')), pollInterval: 20 });
     await eventually(() => expect(a.resyncs.length).toBeGreaterThan(2));
     expect(new Set(a.resyncs)).toEqual(new Set(['poll']));

@@ -26,7 +26,7 @@ describe(
   'F1, F2: the leader is killed in the middle of the work, then a worker',
   { tags: ['runtime'] },
   () => {
-    it('every job completes exactly once and a new leader acts at once', async () => {
+    it('every job completes exactly once and a new leader acts at once (I1, I2, I11)', async () => {
       const [, doomed] = await Promise.all(
         ['survivor', 'doomed'].map((name) => cluster.addWorker(name, ['--slots', '3'])),
       );

@@ -23,7 +23,7 @@ afterEach(async () => {
 });
 
 describe('the leader', () => {
-  it('is followed within 3 × 250 ms when it is killed', async () => {
+  it('is followed within 3 × 250 ms when it is killed (I11, F2)', async () => {
     await Promise.all([contend(), contend()]);
     const times: number[] = [];
     for (let round = 0; round < 5; round += 1) {
@@ -40,7 +40,7 @@ describe('the leader', () => {
     expect(median(times)).toBeLessThanOrEqual(3 * 250);
   });
 
-  it('is followed within 3 × 3 s when it is stopped, and what it writes later changes nothing', async () => {
+  it('is followed within 3 × 3 s when it is stopped, and what it writes later changes nothing (I4, I11, F3)', async () => {
     await Promise.all([contend(), contend()]);
     const times: number[] = [];
     for (let round = 0; round < 3; round += 1) {
@@ -70,7 +70,7 @@ describe('the leader', () => {
     expect(median(times)).toBeLessThanOrEqual(3 * 3_000);
   });
 
-  it('resigns when it is told to stop, and is followed within 3 × 200 ms', async () => {
+  it('resigns when it is told to stop, and is followed within 3 × 200 ms (I11, I12)', async () => {
     await Promise.all([contend(), contend()]);
     const times: number[] = [];
     for (let round = 0; round < 5; round += 1) {

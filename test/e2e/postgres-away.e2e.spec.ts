@@ -22,7 +22,7 @@ beforeAll(async () => {
 afterAll(() => cluster.stop());
 
 describe('PostgreSQL stopped for 45 s in the middle of running jobs', () => {
-  it('stops no ffmpeg and runs no job twice', async () => {
+  it('stops no ffmpeg and runs no job twice (I2, F6)', async () => {
     // Read at the speed of life, so that a job lasts as long as its media.
     const { ffmpeg } = await findFfmpeg();
     const slow = join(cluster.directory, 'ffmpeg');

@@ -40,7 +40,7 @@ describe('the stream of all events', () => {
     await eventually(() => expect(client.seen).toEqual([2, 3]));
   });
 
-  it('shows what a transaction committed out of order, without gap or repeat', async () => {
+  it('shows what a transaction committed out of order, without gap or repeat (I10)', async () => {
     const client = await live(master());
     const [first, second] = [await connected(), await connected()];
     await first.query('BEGIN');
@@ -72,7 +72,7 @@ describe('the stream of all events', () => {
     await eventually(() => expect(client.seen).toEqual([2]));
   });
 
-  it('loses and repeats nothing under random interleaving, watched through two masters', async () => {
+  it('loses and repeats nothing under random interleaving, watched through two masters (I10)', async () => {
     const seed = Date.now() % 1_000_000;
     process.stdout.write(`seed ${seed}\n`);
     const random = generator(seed);
@@ -116,7 +116,7 @@ describe('the stream of all events', () => {
     await eventually(() => expect(sorted([...hopped, ...hopper.seen])).toEqual(all));
   });
 
-  it('resumes at another master after the last event, catching up over pages', async () => {
+  it('resumes at another master after the last event, catching up over pages (I10)', async () => {
     const first = await live(master());
     await event(1);
     signals.send('event');
@@ -157,7 +157,7 @@ describe('the stream of all events', () => {
     await eventually(() => expect(client.seen).toEqual([1, 2, 3, 4, 5, 6, 7]));
   });
 
-  it('polls: it shows events although every signal is lost', async () => {
+  it('polls: it shows events although every signal is lost (F9)', async () => {
     const client = await live(master());
     signals.lost = true;
     await event(1);
