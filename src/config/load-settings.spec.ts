@@ -460,8 +460,9 @@ describe('secrets', () => {
         (secret) => () => loadSettings({ env: { API_PORT: `postgresql://u:${secret}@h/d` } }),
         (secret) => () => loadSettings({ env: { MASTER_API_KEY: secret } }),
         (secret) => () => loadSettings({ env: { MASTER_API_KEY: secret, API_PORT: 'x' } }),
-        (secret) => () => load(`database: {dsn: "postgresql://u:${secret}@h/d"}`),
-        (secret) => () => load(`database:\n  dsn: ${secret}`),
+        // Quoted, for a raw quote or line break would end the value, and what follows be YAML of its own.
+        (secret) => () => load(`database: {dsn: ${JSON.stringify(`postgresql://u:${secret}@h/d`)}}`),
+        (secret) => () => load(`database:\n  dsn: ${JSON.stringify(secret)}`),
         (secret) => () => load(`database: {dsn: ${JSON.stringify([secret])}}`),
         (secret) => () =>
           load(`database: ${JSON.stringify({ password: secret, dsn: { password: secret } })}`),
@@ -478,6 +479,18 @@ describe('secrets', () => {
       );
     },
   );
+
+  it.each([
+    'database:\n  postgresql://u:Kq7Zx@h/d: 1',
+    'postgresql://u:Kq7Zx@h/d:\n  a: 1',
+    'database:\n  "a\\nKq7Zx": 1',
+    'queues:\n  u:Kq7Zx@h: {rank: 1}',
+    'queues: {live: {"Kq7Zx=": 1}}',
+  ])('are not shown as the unknown key that a slip made of them: %j', (yaml) => {
+    const { problems, message } = refusal(() => load(yaml));
+    expect(problems.some(({ key }) => key.endsWith('***'))).toBe(true);
+    expect(message).not.toMatch(marks);
+  });
 
   it('are there all the same for the program', () => {
     const settings = loadSettings({ env: { DATABASE_DSN: dsn, MASTER_API_KEY: '0123456789abcdef' } });

@@ -5,7 +5,7 @@ import { ConfigurationError, type SettingProblem } from './configuration-error.j
 import { type SectionClass, declarationsOf } from './setting-kinds.js';
 import { ADMIN_KEY, namesIn } from './setting-keys.js';
 import { Settings } from './settings.js';
-import { type Written, show, showUnknown } from './written-settings.js';
+import { type Written, show, showKey, showUnknown } from './written-settings.js';
 
 /** Reads the file; a key without a value counts as not written. Throws a ConfigurationError if it is no YAML. */
 export function writtenInFile(file: string): Written {
@@ -57,7 +57,7 @@ export function writtenInFile(file: string): Written {
 
   function refuse(path: readonly string[], value: string | undefined, allowed: string): void {
     const problem: SettingProblem = {
-      key: path.join('.'),
+      key: path.map(showKey).join('.'),
       source,
       allowed,
       ...(value !== undefined && { value }),

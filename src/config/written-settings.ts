@@ -53,7 +53,13 @@ export function writtenAsFlags(
     if (value === undefined) continue;
     const known = key === ADMIN_KEY ? undefined : keyAt(key);
     if (known) written.settings.push({ ...known, value, source });
-    else written.problems.push({ key, value: showUnknown(value), source, allowed: namesIn(Settings) });
+    else
+      written.problems.push({
+        key: showKey(key),
+        value: showUnknown(value),
+        source,
+        allowed: namesIn(Settings),
+      });
   }
   return written;
 }
@@ -70,6 +76,11 @@ export function showUnknown(value: unknown): string {
   return typeof value === 'boolean' || (typeof value === 'number' && Math.abs(value) < 100_000)
     ? String(value)
     : '***';
+}
+
+/** A slip of indentation or of quotes makes a key of a connection string: what no name looks like is hidden. */
+export function showKey(name: string): string {
+  return /^[\w .-]{1,80}$/.test(name) ? name : '***';
 }
 
 const QUEUE_SETTINGS = queueKeys('name').map(({ path }) => environmentName(path.slice(2)));
