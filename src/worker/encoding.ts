@@ -13,6 +13,7 @@ import { launchCommand } from './launch-tools.js';
 import type { LeaseClock } from './lease-clock.js';
 import type { Machine } from './machine.js';
 import type { FfmpegProgress } from './progress-parser.js';
+import { UnpausedTimer } from './unpaused-timer.js';
 
 export interface EncodingSurroundings {
   machine: Machine;
@@ -37,16 +38,20 @@ export async function encode(plan: AttemptPlan, around: EncodingSurroundings): P
   stopped.throwIfAborted();
   const ffmpeg = new FfmpegProcess(
     { ...command, cwd: around.folder },
-    { onProgress: around.onProgress, onLog: (text) => log.write(text) },
+    {
+      onProgress: around.onProgress,
+      onLog: (text) => log.write(text),
+      onPaused: (paused) => clock.setPaused(paused),
+    },
   );
+  const clock = new UnpausedTimer(plan.limits.timeoutMs, () => ffmpeg.kill());
   around.onStarted(ffmpeg);
   const ended = new AbortController();
-  const clock = killWhenOver(ffmpeg, plan.limits.timeoutMs);
   if (toRtmp) void watchLease(around.lease, ended.signal, around.onLeaseOver);
   try {
     const { code, signal } = await ffmpeg.done;
     stopped.throwIfAborted();
-    if (clock.isOver()) {
+    if (clock.isOver) {
       const seconds = (plan.limits.timeoutMs ?? 0) / 1000;
       throw new AttemptFailure('timeout', `ffmpeg ran longer than resource_limits.timeout_sec (${seconds})`);
     }
@@ -68,21 +73,6 @@ export async function encode(plan: AttemptPlan, around: EncodingSurroundings): P
 /** A claim may have been parked for longer than its lease lasts; a stream begins with a fresh one. */
 async function leaseInHand(lease: LeaseClock, stopped: AbortSignal): Promise<void> {
   while (lease.remaining() === 0) await delay(50, undefined, { signal: stopped });
-}
-
-function killWhenOver(
-  ffmpeg: FfmpegProcess,
-  timeoutMs: number | undefined,
-): { isOver(): boolean; stop(): void } {
-  let over = false;
-  const timer =
-    timeoutMs === undefined
-      ? undefined
-      : setTimeout(() => {
-          over = true;
-          ffmpeg.kill();
-        }, timeoutMs);
-  return { isOver: () => over, stop: () => clearTimeout(timer) };
 }
 
 async function watchLease(lease: LeaseClock, ended: AbortSignal, onOver: () => void): Promise<void> {

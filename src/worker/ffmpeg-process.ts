@@ -17,6 +17,7 @@ export interface FfmpegExit {
 export interface FfmpegEvents {
   onProgress: (progress: FfmpegProgress) => void;
   onLog: (text: string) => void;
+  onPaused: (paused: boolean) => void;
 }
 
 /** File descriptor 3 of the child: its first one after the standard three. */
@@ -35,7 +36,10 @@ export class FfmpegProcess {
   private paused = false;
   private killTimer: NodeJS.Timeout | undefined;
 
-  constructor(command: { file: string; args: readonly string[]; cwd: string }, events: FfmpegEvents) {
+  constructor(
+    command: { file: string; args: readonly string[]; cwd: string },
+    private readonly events: FfmpegEvents,
+  ) {
     this.child = spawn(command.file, command.args, {
       cwd: command.cwd,
       detached: true,
@@ -50,7 +54,7 @@ export class FfmpegProcess {
       this.running = false;
       clearTimeout(this.killTimer);
     }) as Promise<FfmpegExit>;
-    this.read(events);
+    this.read();
     this.yieldCpu();
   }
 
@@ -62,6 +66,7 @@ export class FfmpegProcess {
     if (paused === this.paused) return;
     this.paused = paused;
     this.signalGroup(paused ? 'SIGSTOP' : 'SIGCONT');
+    this.events.onPaused(paused);
   }
 
   /** Ends it within moments; `done` tells when. */
@@ -73,7 +78,8 @@ export class FfmpegProcess {
     if (this.paused) this.signalGroup('SIGCONT');
   }
 
-  private read({ onProgress, onLog }: FfmpegEvents): void {
+  private read(): void {
+    const { onProgress, onLog } = this.events;
     const parser = new ProgressParser();
     const progress = this.child.stdio[PROGRESS_FD] as Readable;
     progress

@@ -240,6 +240,21 @@ describe('what masters say while it runs', { timeout: 60_000 }, () => {
     expect(isAlive(pid)).toBe(false);
   });
 
+  it('a pause uses up none of the time that a job may run', async () => {
+    const worker = await startWorker();
+    const { job } = master.submit({ ...ENDLESS, resource_limits: { timeout_sec: 2 } });
+    const pid = await ffmpegPid(worker);
+    master.verdicts.set(job.id, { pause: true });
+    await eventually(() => expect(stateOf(pid)).toBe('T'), PATIENCE);
+    const pausedAt = performance.now();
+    await eventually(() => expect(performance.now() - pausedAt).toBeGreaterThan(3_000), PATIENCE);
+    expect(stateOf(pid)).toBe('T');
+    expect(master.reports).toEqual([]);
+    master.verdicts.delete(job.id);
+    // The rest of its time still ends it.
+    expect(await reported(job.id)).toMatchObject({ status: 'failed', failure_reason: 'timeout' });
+  });
+
   it('drain lets what runs finish and claims nothing further', async () => {
     await startWorker({ claimWaitSeconds: 1 });
     master.drain = true;
