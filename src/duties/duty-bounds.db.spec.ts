@@ -1,6 +1,6 @@
 /** The next leader's first statement waits for what a duty has under way: each one is measured at its full size. */
 import { expect, it } from 'vitest';
-import { secondsFromNow, useDutyStage } from '../../test/support/duty-stage.js';
+import { useDutyStage } from '../../test/support/duty-stage.js';
 import { Settings } from '../config/settings.js';
 import { backoffTable } from '../jobs/backoff.js';
 import { PartitionsAndPruneRepository, PRUNED_A_STATEMENT } from './partitions-and-prune.repository.js';
@@ -19,16 +19,13 @@ const STATEMENTS: Record<string, { rows: number; fill: () => Promise<unknown>; r
   {
     RequeueExpiredLeases: {
       rows: LEASES_A_STATEMENT,
-      fill: () => insertAttempts(LEASES_A_STATEMENT, { expires: '-1 second' }),
+      fill: () => insertAttempts(LEASES_A_STATEMENT, -1, -5),
       run: async () =>
         (await new RequeueExpiredLeasesRepository(stage.statements).requeue(stage.term, lease)).rows,
     },
     TimeOutJobs: {
       rows: TIMEOUTS_A_STATEMENT,
-      fill: () =>
-        insertAttempts(TIMEOUTS_A_STATEMENT, {
-          lease: { clock_from: secondsFromNow(-20), timeout_seconds: 10 },
-        }),
+      fill: () => insertAttempts(TIMEOUTS_A_STATEMENT, 30, -20),
       run: async () =>
         (
           await new TimeOutJobsRepository(stage.statements).timeOut(
@@ -82,10 +79,27 @@ it.each(Object.keys(STATEMENTS))('%s ends in time with as many rows as it takes'
   expect(median).toBeLessThan(3 * BOUND);
 });
 
-async function insertAttempts(
-  count: number,
-  attempt: Parameters<typeof stage.insertAttempt>[0],
-): Promise<void> {
+/** Running attempts of one node, all with these times of their lease, in seconds from now. */
+async function insertAttempts(count: number, expires: number, began: number): Promise<void> {
   const node = await stage.insertNode();
-  for (let n = 0; n < count; n += 1) await stage.insertAttempt({ ...attempt, node });
+  await stage.sql(
+    `WITH attempt AS (
+       SELECT gen_random_uuid() AS job_id, nextval('ffmpeg_master.lease_tokens') AS lease_token, n
+       FROM generate_series(1, $1::int) n
+     ),
+     lease AS (
+       INSERT INTO ffmpeg_master.leases
+         (lease_token, job_id, node_id, claim_id, queue, timeout_seconds, assigned_at, clock_from, expires_at)
+       SELECT a.lease_token, a.job_id, $2, gen_random_uuid(), 'default', 10, now(),
+              now() + $4 * interval '1 second', now() + $3 * interval '1 second'
+       FROM attempt a
+     )
+     INSERT INTO ffmpeg_master.jobs (id, scenario, parameters, queue, priority, requirements, engine, status, lane_id,
+                                     position, max_retries, node_id, node_name, lease_token, attempt, event_count)
+     SELECT a.job_id, 's', '{}', 'default', 'medium', '{}', 'auto', 'running', a.n % 9, a.n, 3, $2, 'the-node',
+            a.lease_token, 1, 3
+     FROM attempt a`,
+    [count, node, expires, began],
+  );
+  await stage.sql('UPDATE ffmpeg_master.node_counters SET running = $1 WHERE node_id = $2', [count, node]);
 }

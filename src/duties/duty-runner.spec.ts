@@ -4,7 +4,7 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Leadership, type Term } from '../leadership/leadership.js';
 import { Metrics } from '../metrics/metrics.js';
-import { type Duty, TermOver, whileFull } from './duty.js';
+import { type Duty, TermOver, whileFull, whileMore } from './duty.js';
 import { DutyMetrics } from './duty.metrics.js';
 import { DutyRunner } from './duty-runner.js';
 
@@ -202,5 +202,19 @@ describe('whileFull', () => {
     const rows = [10, 10, 3, 10];
     expect(await whileFull(10, () => Promise.resolve(rows.shift() ?? 0))).toBe(23);
     expect(rows).toEqual([10]);
+  });
+});
+
+describe('whileMore', () => {
+  it('goes on past rows that others hold, and ends where all it looked at is held', async () => {
+    const looks = [
+      { looked: 10, rows: 9 },
+      { looked: 10, rows: 1 },
+      { looked: 10, rows: 0 },
+      { looked: 10, rows: 10 },
+    ];
+    expect(await whileMore(10, () => Promise.resolve(looks.shift() ?? { looked: 0, rows: 0 }))).toBe(10);
+    expect(looks).toHaveLength(1);
+    expect(await whileMore(10, () => Promise.resolve({ looked: 9, rows: 8 }))).toBe(8);
   });
 });
