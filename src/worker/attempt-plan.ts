@@ -9,6 +9,7 @@ import { effectiveParameters } from '../protocol/scenario.js';
 import type { CodecFamily } from '../protocol/video-codecs.js';
 import { cannotHonour } from './attempt-failure.js';
 import { chooseEncoder } from './encoder-choice.js';
+import { expectedLength, generatedLength, type ExpectedLength } from './expected-length.js';
 import { GENERATED_SECONDS, askedSeconds, ffmpegCommand } from './ffmpeg-command.js';
 import { PROGRESS_FD } from './ffmpeg-process.js';
 import { openInput } from './input-file.js';
@@ -20,7 +21,7 @@ export interface AttemptPlan {
   args: string[];
   limits: { timeoutMs?: number; maxMemoryMb?: number; maxOutputBytes?: number };
   /** Seconds of media that the result should have; undefined where the input does not tell. */
-  durationSeconds?: number;
+  length?: ExpectedLength;
   family: CodecFamily;
   target:
     { kind: 'file'; file: string; output: OutputName } | { kind: 'rtmp'; shown: string; secret?: string };
@@ -61,10 +62,8 @@ export async function planAttempt(job: ClaimedJobBody, around: PlanSurroundings)
           signal: around.signal,
         });
   const file = `output.${output?.name.split('.').at(-1)?.toLowerCase()}`;
-  const durationSeconds = expectedSeconds(
-    parameters,
-    input ? (input.media.durationSeconds ?? null) : GENERATED_SECONDS,
-  );
+  const asked = askedSeconds(parameters);
+  const length = input ? expectedLength(input.media, asked) : generatedLength(asked ?? GENERATED_SECONDS);
   return {
     args: ffmpegCommand({
       parameters,
@@ -77,7 +76,7 @@ export async function planAttempt(job: ClaimedJobBody, around: PlanSurroundings)
       progressFd: PROGRESS_FD,
     }),
     limits: limitsOf(parameters),
-    ...(durationSeconds !== undefined && { durationSeconds }),
+    ...(length && { length }),
     family: encoder.family,
     target: output
       ? { kind: 'file', file, output }
@@ -126,11 +125,4 @@ function limitsOf({ resource_limits: limits }: JobParameters): AttemptPlan['limi
     ...(limits?.max_memory_mb !== undefined && { maxMemoryMb: limits.max_memory_mb }),
     ...(limits?.max_disk_mb !== undefined && { maxOutputBytes: limits.max_disk_mb * 1024 * 1024 }),
   };
-}
-
-function expectedSeconds(parameters: JobParameters, available: number | null): number | undefined {
-  const asked = askedSeconds(parameters);
-  if (parameters.input === undefined) return asked ?? GENERATED_SECONDS;
-  if (available === null) return undefined;
-  return asked === undefined ? available : Math.min(asked, available);
 }

@@ -142,12 +142,12 @@ export class Attempt {
       ...(percent !== undefined && { progress: percent }),
       ...(fps !== undefined && { fps }),
       ...(speed !== undefined && { speed }),
-      ...(this.plan?.durationSeconds !== undefined && { duration_seconds: this.plan.durationSeconds }),
+      ...(this.plan?.length && { duration_seconds: this.plan.length.seconds }),
     };
   }
 
   private get percent(): number | undefined {
-    return this.progress && percentDone(this.progress, this.plan?.durationSeconds);
+    return this.progress && percentDone(this.progress, this.plan?.length?.seconds);
   }
 
   private advance(progress: FfmpegProgress): void {
@@ -187,7 +187,7 @@ export class Attempt {
       path: this.directory.file(plan.target.file),
       name: plan.target.output.name,
       family: plan.family,
-      ...(plan.durationSeconds !== undefined && { durationSeconds: plan.durationSeconds }),
+      ...(plan.length && { length: plan.length }),
       ...(plan.limits.maxOutputBytes !== undefined && { maxOutputBytes: plan.limits.maxOutputBytes }),
       signal,
     });

@@ -28,6 +28,7 @@ interface RawProbe {
     channels?: number;
     duration?: string;
     disposition?: { attached_pic?: number };
+    tags?: Record<string, string>;
   }[];
 }
 
@@ -66,7 +67,8 @@ function readStream(raw: NonNullable<RawProbe['streams']>[number]): ResultStream
     bit_rate: amount(raw.bit_rate),
     sample_rate: amount(raw.sample_rate),
     channels: raw.channels,
-    duration_seconds: amount(raw.duration),
+    // Matroska keeps it as a tag, by the clock.
+    duration_seconds: amount(raw.duration) ?? clockSeconds(raw.tags?.['DURATION']),
   };
   return {
     // A cover is a picture, not a film.
@@ -79,6 +81,11 @@ function readStream(raw: NonNullable<RawProbe['streams']>[number]): ResultStream
 function amount(text: string | undefined): number | undefined {
   const value = Number(text);
   return text !== undefined && Number.isFinite(value) && value >= 0 ? value : undefined;
+}
+
+function clockSeconds(text: string | undefined): number | undefined {
+  const [, hours, minutes, seconds] = /^(\d+):(\d\d):(\d\d(?:\.\d+)?)$/.exec(text ?? '') ?? [];
+  return seconds === undefined ? undefined : Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds);
 }
 
 function ratio(text: string | undefined): number | undefined {

@@ -3,6 +3,7 @@
 import { stat } from 'node:fs/promises';
 import type { JobResult } from '../protocol/report.js';
 import { AttemptFailure } from './attempt-failure.js';
+import type { ExpectedLength } from './expected-length.js';
 import { probeMedia } from './media-probe.js';
 
 export interface Expectation {
@@ -11,7 +12,7 @@ export interface Expectation {
   name: string;
   /** The codec of the video stream, as ffprobe calls it. */
   family: string;
-  durationSeconds?: number;
+  length?: ExpectedLength;
   maxOutputBytes?: number;
   signal: AbortSignal;
 }
@@ -33,8 +34,8 @@ export async function verifyOutput(expected: Expectation): Promise<JobResult> {
   if (durationSeconds === undefined || durationSeconds === 0) {
     throw new AttemptFailure('runtime_error', 'the output is empty: it has no duration');
   }
-  if (expected.durationSeconds !== undefined && !isClose(durationSeconds, expected.durationSeconds)) {
-    refuseLength(durationSeconds, size, expected);
+  if (expected.length && durationSeconds < expected.length.leastSeconds) {
+    refuseLength(durationSeconds, size, expected.length, expected.maxOutputBytes);
   }
   return { output: expected.name, size_bytes: size, duration_seconds: durationSeconds, streams };
 }
@@ -42,7 +43,8 @@ export async function verifyOutput(expected: Expectation): Promise<JobResult> {
 function refuseLength(
   seconds: number,
   size: number,
-  { durationSeconds, maxOutputBytes }: Expectation,
+  expected: ExpectedLength,
+  maxOutputBytes: number | undefined,
 ): never {
   // ffmpeg stops in good order at -fs, within one packet of it.
   if (maxOutputBytes !== undefined && size > maxOutputBytes * 0.9) {
@@ -53,11 +55,6 @@ function refuseLength(
   }
   throw new AttemptFailure(
     'runtime_error',
-    `the output lasts ${seconds.toFixed(2)} s, its source ${durationSeconds?.toFixed(2)} s: a part is missing`,
+    `the output lasts ${seconds.toFixed(2)} s, its source ${expected.seconds.toFixed(2)} s: a part is missing`,
   );
-}
-
-/** Audio frames, frame rates and the guesses of containers without an index move the end by parts of a second. */
-function isClose(actual: number, expected: number): boolean {
-  return Math.abs(actual - expected) <= Math.max(0.5, expected * 0.02);
 }

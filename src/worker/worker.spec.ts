@@ -92,6 +92,8 @@ describe('what a job asks for', { timeout: 60_000 }, () => {
   });
 
   it('transcodes an MKV below an input root to its scenario', async () => {
+    // The job takes 0.2 s; a beat shall come while ffmpeg runs.
+    master.heartbeatSeconds = 0.02;
     await startWorker();
     const { job } = master.submit({ input: 'film.mkv', preset: 'ultrafast' }, { scenario: '144p10-h264' });
     expect(await reported(job.id)).toMatchObject({
