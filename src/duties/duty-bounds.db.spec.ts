@@ -19,13 +19,13 @@ const STATEMENTS: Record<string, { rows: number; fill: () => Promise<unknown>; r
   {
     RequeueExpiredLeases: {
       rows: LEASES_A_STATEMENT,
-      fill: () => insertAttempts(LEASES_A_STATEMENT, -1, -5),
+      fill: () => stage.insertAttempts(LEASES_A_STATEMENT, -1, -5),
       run: async () =>
         (await new RequeueExpiredLeasesRepository(stage.statements).requeue(stage.term, lease)).rows,
     },
     TimeOutJobs: {
       rows: TIMEOUTS_A_STATEMENT,
-      fill: () => insertAttempts(TIMEOUTS_A_STATEMENT, 30, -20),
+      fill: () => stage.insertAttempts(TIMEOUTS_A_STATEMENT, 30, -20),
       run: async () =>
         (
           await new TimeOutJobsRepository(stage.statements).timeOut(
@@ -78,28 +78,3 @@ it.each(Object.keys(STATEMENTS))('%s ends in time with as many rows as it takes'
   // Machines that run tests are shared.
   expect(median).toBeLessThan(3 * BOUND);
 });
-
-/** Running attempts of one node, all with these times of their lease, in seconds from now. */
-async function insertAttempts(count: number, expires: number, began: number): Promise<void> {
-  const node = await stage.insertNode();
-  await stage.sql(
-    `WITH attempt AS (
-       SELECT gen_random_uuid() AS job_id, nextval('ffmpeg_master.lease_tokens') AS lease_token, n
-       FROM generate_series(1, $1::int) n
-     ),
-     lease AS (
-       INSERT INTO ffmpeg_master.leases
-         (lease_token, job_id, node_id, claim_id, queue, timeout_seconds, assigned_at, clock_from, expires_at)
-       SELECT a.lease_token, a.job_id, $2, gen_random_uuid(), 'default', 10, now(),
-              now() + $4 * interval '1 second', now() + $3 * interval '1 second'
-       FROM attempt a
-     )
-     INSERT INTO ffmpeg_master.jobs (id, scenario, parameters, queue, priority, requirements, engine, status, lane_id,
-                                     position, max_retries, node_id, node_name, lease_token, attempt, event_count)
-     SELECT a.job_id, 's', '{}', 'default', 'medium', '{}', 'auto', 'running', a.n % 9, a.n, 3, $2, 'the-node',
-            a.lease_token, 1, 3
-     FROM attempt a`,
-    [count, node, expires, began],
-  );
-  await stage.sql('UPDATE ffmpeg_master.node_counters SET running = $1 WHERE node_id = $2', [count, node]);
-}

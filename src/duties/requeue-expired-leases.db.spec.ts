@@ -125,8 +125,7 @@ describe('requeue expired leases', () => {
   });
 
   it('works through more than one statement holds', async () => {
-    const node = await stage.insertNode();
-    for (let i = 0; i < 210; i += 1) await stage.insertAttempt({ node, expires: '-1 second' });
+    await stage.insertAttempts(210, -1, -5);
     expect(await duty.run(stage.term)).toBe(210);
     expect(await stage.sql('SELECT running FROM ffmpeg_master.node_counters')).toEqual([{ running: 0 }]);
   });
@@ -134,7 +133,7 @@ describe('requeue expired leases', () => {
   it('does not let one job that is being reported keep those behind it waiting', async () => {
     const node = await stage.insertNode();
     const { job: first } = await stage.insertAttempt({ node, expires: '-1 second' });
-    for (let i = 0; i < 210; i += 1) await stage.insertAttempt({ node, expires: '-1 second' });
+    await stage.insertAttempts(210, -1, -5);
     const reporting = await stage.database.pool.connect();
     try {
       await reporting.query('BEGIN');

@@ -18,6 +18,11 @@ export interface DutyStage {
   insertJob(columns?: Record<string, unknown>): Promise<string>;
   /** A job in the hands of `node`, its lease and the counters. Times are intervals from now, such as `-1 minute`. */
   insertAttempt(attempt?: AttemptOptions): Promise<{ job: string; token: number }>;
+  /**
+   * Many running attempts of one new node, limited to 10 s each: their leases end, and their clocks began, so many
+   * seconds from now. In one statement: a stage that takes 5 s to set looks like an outage to the duties.
+   */
+  insertAttempts(count: number, expires: number, began: number): Promise<void>;
   insertNode(columns?: Record<string, unknown>): Promise<string>;
   events(job: string): Promise<string[]>;
 }
@@ -142,6 +147,30 @@ export function useDutyStage(): DutyStage {
     return { job, token };
   }
 
+  async function insertAttempts(count: number, expires: number, began: number): Promise<void> {
+    const node = await insertNode();
+    await sql(
+      `WITH attempt AS (
+         SELECT gen_random_uuid() AS job_id, nextval('ffmpeg_master.lease_tokens') AS lease_token, n
+         FROM generate_series(1, $1::int) n
+       ),
+       lease AS (
+         INSERT INTO ffmpeg_master.leases
+           (lease_token, job_id, node_id, claim_id, queue, timeout_seconds, assigned_at, clock_from, expires_at)
+         SELECT a.lease_token, a.job_id, $2, gen_random_uuid(), 'default', 10, now(),
+                now() + $4 * interval '1 second', now() + $3 * interval '1 second'
+         FROM attempt a
+       )
+       INSERT INTO ffmpeg_master.jobs (id, scenario, parameters, queue, priority, requirements, engine, status, lane_id,
+                                       position, max_retries, node_id, node_name, lease_token, attempt, event_count)
+       SELECT a.job_id, 's', '{}', 'default', 'medium', '{}', 'auto', 'running', a.n % 9, a.n, 3, $2, 'the-node',
+              a.lease_token, 1, 3
+       FROM attempt a`,
+      [count, node, expires, began],
+    );
+    await sql('UPDATE ffmpeg_master.node_counters SET running = $1 WHERE node_id = $2', [count, node]);
+  }
+
   const events = async (job: string) =>
     (
       await sql<{ line: string }>(
@@ -166,6 +195,7 @@ export function useDutyStage(): DutyStage {
     sql: sql,
     insertJob,
     insertAttempt,
+    insertAttempts,
     insertNode,
     events,
   };
