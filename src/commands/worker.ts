@@ -44,7 +44,11 @@ export function define(command: Command): void {
     .option('--output-dir <dir>', 'where results appear (worker.output_dir)')
     .option('--work-dir <dir>', 'worker.work_dir')
     .option('--input-root <dir>', 'a folder that jobs may read; may be given several times', several)
-    .option('--rtmp-host <host>', 'a host that jobs may stream to; may be given several times', several)
+    .option(
+      '--rtmp-host <host>',
+      'a host, host:port or address that jobs may stream to; may be given several times',
+      several,
+    )
     .option('--label <key=value>', 'may be given several times', labelArgument)
     .option('--ffmpeg-path <file>', 'worker.ffmpeg_path')
     .option('--metrics-port <n>', 'worker.metrics_port')

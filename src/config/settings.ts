@@ -111,7 +111,7 @@ export class WorkerSettings {
   @Text() output_dir: string = join(stateFolder(), 'output');
   @Text() work_dir: string = join(stateFolder(), 'work');
   @TextList() input_roots: string[] = [];
-  /** Hosts that RTMP output may be sent to; none: RTMP output is off. */
+  /** Where RTMP output may go: `host`, `host:port` or an address; none: RTMP output is off. A bare name covers port 1935 on public addresses only. */
   @TextList() rtmp_hosts: string[] = [];
   /** Absent: FFMPEG_PATH, then the PATH, then the copy for development. */
   @Text() ffmpeg_path?: string;

@@ -4,6 +4,7 @@ import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import type { JobParameters } from '../protocol/job-parameters.js';
 import { AttemptFailure, cannotHonour } from './attempt-failure.js';
+import { RTMP_PORT, isListed, mayReach, withoutBrackets } from './rtmp-destinations.js';
 
 export interface RtmpTarget {
   /** With the address in place of the host, and the stream key: a secret. */
@@ -22,24 +23,30 @@ export async function rtmpTarget(
   const asked =
     parameters.rtmp_url ?? `rtmp://${defaultHost}:1935/live${parameters.stream_key ? '' : `/${jobId}`}`;
   const { hostname, port, pathname } = new URL(asked);
-  if (!rtmpHosts.some((host) => host.toLowerCase() === hostname.toLowerCase())) {
+  const destination = { host: withoutBrackets(hostname), port: Number(port || RTMP_PORT) };
+  if (!isListed(rtmpHosts, destination)) {
     throw cannotHonour(
       'rtmp_url',
       rtmpHosts.length === 0
         ? 'this worker sends no RTMP; its operator would have to list the host in worker.rtmp_hosts'
-        : `${hostname} is not among the hosts that this worker may send to (${rtmpHosts.join(', ')})`,
+        : `${hostname} at port ${destination.port} is not among what this worker may send to by worker.rtmp_hosts (${rtmpHosts.join(', ')})`,
     );
   }
   const path = pathname.split('/').filter((part) => part !== '');
   const playPath = [...path.slice(1), ...(parameters.stream_key ? [parameters.stream_key] : [])];
   if (playPath.length === 0)
     throw cannotHonour('stream_key', 'the stream has no name: give one, or put it into rtmp_url');
-  const address = await addressOf(hostname);
-  const number = port || '1935';
+  const address = await addressOf(destination.host);
+  if (!mayReach(rtmpHosts, destination, address)) {
+    throw cannotHonour(
+      'rtmp_url',
+      `${hostname} has an internal address; to allow it, its operator would have to list ${hostname}:${destination.port} in worker.rtmp_hosts`,
+    );
+  }
   const app = path[0] ?? 'live';
   return {
-    url: `rtmp://${isIP(address) === 6 ? `[${address}]` : address}:${number}/${app}/${playPath.join('/')}`,
-    tcUrl: `rtmp://${hostname}:${number}/${app}`,
+    url: `rtmp://${isIP(address) === 6 ? `[${address}]` : address}:${destination.port}/${app}/${playPath.join('/')}`,
+    tcUrl: `rtmp://${hostname}:${destination.port}/${app}`,
     shown: asked,
     ...(parameters.stream_key && { secret: parameters.stream_key }),
   };

@@ -24,7 +24,7 @@ export interface WorkerOptions {
   inputRoots?: readonly string[];
   /** Default: FFMPEG_PATH, then PATH, then the package @ffmpeg-installer/ffmpeg. */
   ffmpegPath?: string;
-  /** Hosts that jobs may send RTMP to; none by default. */
+  /** Where jobs may send RTMP: `host`, `host:port` or an address; none by default. See rtmp-destinations.ts. */
   rtmpHosts?: readonly string[];
   labels?: Readonly<Record<string, string>>;
   /** How long ffmpeg goes on while no master can be reached; default 10 minutes. */

@@ -283,8 +283,8 @@ describe('what masters say while it runs', { timeout: 60_000 }, () => {
 
 describe('RTMP', { timeout: 60_000 }, () => {
   it('sends to a listed host, tells nobody the key, and keeps no file', async () => {
-    await startWorker({ rtmpHosts: ['127.0.0.1'] });
     const port = await freePort();
+    await startWorker({ rtmpHosts: [`127.0.0.1:${port}`] });
     const server = rtmpServer(port, 'live/secret-key-1');
     await eventually(() => expect(isListening(port)).toBe(true), PATIENCE);
     const { job } = master.submit({
@@ -307,8 +307,8 @@ describe('RTMP', { timeout: 60_000 }, () => {
 
   it('ends with its lease when the masters are silent', async () => {
     master.leaseSeconds = 1;
-    const worker = await startWorker({ rtmpHosts: ['127.0.0.1'] });
     const port = await freePort();
+    const worker = await startWorker({ rtmpHosts: [`127.0.0.1:${port}`] });
     const server = rtmpServer(port, 'live/x');
     await eventually(() => expect(isListening(port)).toBe(true), PATIENCE);
     master.submit({ ...ENDLESS, output_mode: 'stream', rtmp_url: `rtmp://127.0.0.1:${port}/live/x` });
@@ -324,8 +324,8 @@ describe('RTMP', { timeout: 60_000 }, () => {
   });
 
   it('calls a refused connection a network error', async () => {
-    await startWorker({ rtmpHosts: ['127.0.0.1'] });
     const port = await freePort();
+    await startWorker({ rtmpHosts: [`127.0.0.1:${port}`] });
     const { job } = master.submit({
       ...SMALL,
       output_mode: 'rtmp',
