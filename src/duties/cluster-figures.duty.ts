@@ -30,7 +30,11 @@ export class ClusterFigures implements Duty {
   }
 
   async run(): Promise<number> {
-    const [waiting, others] = await Promise.all([this.repository.waiting(), this.repository.others()]);
+    const [waiting, others, heldBack] = await Promise.all([
+      this.repository.waiting(),
+      this.repository.others(),
+      this.repository.heldBackSeconds(),
+    ]);
     const sum = (of: (row: (typeof waiting)[number]) => boolean) =>
       waiting.filter(of).reduce((all, { jobs }) => all + jobs, 0);
     const gauges = this.#gauges;
@@ -38,6 +42,7 @@ export class ClusterFigures implements Duty {
     gauges.leases_active.set(others.leases);
     gauges.queue_length.set(sum(() => true));
     gauges.jobs_due_later.set(others.due_later);
+    gauges.event_stream_horizon_seconds.set(heldBack);
     for (const priority of PRIORITIES) {
       gauges.queue_by_priority.set(
         { priority },
@@ -74,6 +79,8 @@ const HELP = {
   leases_active: 'Slots in use, those of canceled attempts that were not yet freed included.',
   queue_length: 'Jobs that wait and could be claimed now; counted up to 100,000 a lane.',
   jobs_due_later: 'Jobs that wait for their time: a run_at or the backoff of a retry.',
+  event_stream_horizon_seconds:
+    'For how long the oldest committed event has waited for a transaction that still runs, often a foreign one.',
   queue_by_priority: 'Jobs that wait, by priority.',
   queue_by_type: 'Jobs that wait, by queue (the name that ffmpeg-rtmp charts).',
   queue_depth: 'Jobs that wait, by queue.',

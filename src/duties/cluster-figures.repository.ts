@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../database/database.js';
 import { statement } from '../database/statement.js';
+import { DAY_MS, dayOf } from '../jobs/job-days.js';
 
 /** Jobs that are counted of one lane, and of all that wait for their time: it bounds the reading. */
 export const MOST_COUNTED = 100_000;
@@ -36,6 +37,18 @@ const ReadOtherFigures = statement(
    ) n`,
 );
 
+// The days are values and the statement is planned with them, so that only their partitions are locked.
+const ReadHeldBackEvent = statement(
+  'OldestHeldBackEvent',
+  `SELECT extract(epoch FROM clock_timestamp() - e.at)::float8 AS seconds
+   FROM ffmpeg_master.job_events e
+   WHERE e.day BETWEEN $1::date AND $2::date
+     AND e.generation = (SELECT generation FROM ffmpeg_master.leadership)
+     AND e.xid >= pg_snapshot_xmin(pg_current_snapshot())
+   ORDER BY e.generation, e.xid, e.id LIMIT 1`,
+  { prepared: false },
+);
+
 export interface WaitingJobs {
   readonly queue: string;
   readonly priority: string;
@@ -66,5 +79,13 @@ export class ClusterFiguresRepository {
     const [row] = await this.database.query<ClusterFigureRow>(ReadOtherFigures);
     if (row === undefined) throw new Error('ReadClusterFigures answered no row');
     return row;
+  }
+
+  /** For how many seconds the oldest committed event has been kept back by a transaction still running; 0 for none. */
+  async heldBackSeconds(): Promise<number> {
+    // A day to each side: this machine's clock is not the database's.
+    const days = [dayOf(Date.now() - DAY_MS), dayOf(Date.now() + DAY_MS)];
+    const [row] = await this.database.query<{ seconds: number }>(ReadHeldBackEvent, days);
+    return row?.seconds ?? 0;
   }
 }

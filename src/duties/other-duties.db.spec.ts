@@ -205,6 +205,7 @@ describe('figures of the cluster', () => {
       'ffrtmp_leases_active 2',
       'ffrtmp_queue_length 3',
       'ffrtmp_jobs_due_later 1',
+      'ffrtmp_event_stream_horizon_seconds 0',
       'ffrtmp_queue_by_priority{priority="high"} 3',
       'ffrtmp_queue_by_priority{priority="low"} 0',
       'ffrtmp_queue_by_type{type="live"} 3',

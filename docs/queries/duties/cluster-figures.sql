@@ -26,3 +26,11 @@ FROM (
          count(*) FILTER (WHERE n.status = 'online' AND coalesce(c.running, 0) = 0)::int AS available
   FROM ffmpeg_master.nodes n LEFT JOIN ffmpeg_master.node_counters c ON c.node_id = n.id
 ) n;
+
+-- OldestHeldBackEvent (planned with its values each time)
+SELECT extract(epoch FROM clock_timestamp() - e.at)::float8 AS seconds
+FROM ffmpeg_master.job_events e
+WHERE e.day BETWEEN $1::date AND $2::date
+  AND e.generation = (SELECT generation FROM ffmpeg_master.leadership)
+  AND e.xid >= pg_snapshot_xmin(pg_current_snapshot())
+ORDER BY e.generation, e.xid, e.id LIMIT 1;

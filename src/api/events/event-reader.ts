@@ -48,7 +48,8 @@ export class EventReader {
     const place = last ? { xid: last.xid, id: last.id } : { xid: cursor.xid, id: cursor.id };
     const day = last && last.day > cursor.day ? last.day : cursor.day;
     const exhausted = cut < 0 ? found.length < limit : cut === 0;
-    const behind = exhausted && cursor.day < today;
+    // What is held back lies on these days, and would be out of sight once they were left.
+    const behind = exhausted && !held_back && cursor.day < today;
     return {
       rows,
       cursor: { generation, ...place, day: behind ? lastDay : day },

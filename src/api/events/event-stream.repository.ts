@@ -43,17 +43,6 @@ export const READ_EVENTS = statement(
   { prepared: false },
 );
 
-const OLDEST_HELD_BACK = statement(
-  'OldestHeldBackEvent',
-  `SELECT extract(epoch FROM clock_timestamp() - e.at)::float8 AS seconds
-   FROM ffmpeg_master.job_events e
-   WHERE e.day BETWEEN $1::date AND $2::date
-     AND e.generation = (SELECT generation FROM ffmpeg_master.leadership)
-     AND e.xid >= pg_snapshot_xmin(pg_current_snapshot())
-   ORDER BY e.generation, e.xid, e.id LIMIT 1`,
-  { prepared: false },
-);
-
 export interface StreamState {
   readonly generation: number;
   /** All transactions below are over. */
@@ -125,12 +114,5 @@ export class EventStreamRepository {
       today: first.today,
       held_back: first.held_back ?? false,
     };
-  }
-
-  /** For how many seconds the oldest committed event has been kept back; 0 for none. */
-  async heldBackSeconds(today: string): Promise<number> {
-    const days = [daysLater(today, -1), daysLater(today, 1)];
-    const [row] = await this.database.query<{ seconds: number }>(OLDEST_HELD_BACK, days);
-    return row?.seconds ?? 0;
   }
 }

@@ -28,11 +28,3 @@ LEFT JOIN LATERAL (
   LIMIT $6
 ) e ON true
 ORDER BY e.xid::xid8, e.id;
-
--- OldestHeldBackEvent (planned with its values each time)
-SELECT extract(epoch FROM clock_timestamp() - e.at)::float8 AS seconds
-FROM ffmpeg_master.job_events e
-WHERE e.day BETWEEN $1::date AND $2::date
-  AND e.generation = (SELECT generation FROM ffmpeg_master.leadership)
-  AND e.xid >= pg_snapshot_xmin(pg_current_snapshot())
-ORDER BY e.generation, e.xid, e.id LIMIT 1;
