@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { useDutyStage } from '../../test/support/duty-stage.js';
 import { Settings } from '../config/settings.js';
+import { TermOver } from './duty.js';
 import { PartitionsAndPrune } from './partitions-and-prune.duty.js';
 import { PARTITIONED, PartitionsAndPruneRepository } from './partitions-and-prune.repository.js';
 
@@ -47,6 +48,14 @@ beforeEach(async () => {
   await stage.sql('DELETE FROM ffmpeg_master.history_days');
 });
 
+/** The monotonic clock, with minutes passing as the test says. */
+function clockOfMinutes() {
+  const now = performance.now.bind(performance);
+  let passed = 0;
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now() + passed * 60_000);
+  return { pass: (minutes: number) => void (passed += minutes), restore: () => clock.mockRestore() };
+}
+
 const oldPartition = (table: string, offset: number) =>
   stage.sql('SELECT ffmpeg_master.make_partition($1, $2)', [table, day(offset)]);
 
@@ -69,30 +78,86 @@ describe('partitions', () => {
     for (const table of PARTITIONED) expect(await partitions(table)).toContain(partitionOf(table, 6));
   });
 
-  it('are dropped past retention, one a table and minute, logs sooner than history', async () => {
+  it('are dropped past retention, one a minute, tables in turn, logs sooner than history', async () => {
     for (const offset of [-29, -31, -33]) await oldPartition('job_history', offset);
     for (const offset of [-6, -8]) await oldPartition('job_logs', offset);
     await stage.sql(...archive(-33, 5));
+    const left = async () =>
+      [...(await partitions('job_history')), ...(await partitions('job_logs'))]
+        .filter((name) => !name.includes('job_events') && name.slice(-8) < day(0).replaceAll('-', ''))
+        .sort();
+    const all = [-33, -31, -29].map((offset) => partitionOf('job_history', offset));
+    const logs = [-8, -6].map((offset) => partitionOf('job_logs', offset));
     const leader = duty();
-    await leader.run(stage.term);
-    expect(await partitions('job_history')).not.toContain(partitionOf('job_history', -33));
-    expect(await partitions('job_history')).toContain(partitionOf('job_history', -31));
-    expect(await partitions('job_logs')).not.toContain(partitionOf('job_logs', -8));
-    expect(await stage.sql('SELECT FROM ffmpeg_master.history_days WHERE day = $1', [day(-33)])).toEqual([]);
-    await leader.run(stage.term);
-    expect(await partitions('job_history')).toContain(partitionOf('job_history', -31));
-    await duty().run(stage.term);
-    expect(await partitions('job_history')).not.toContain(partitionOf('job_history', -31));
-    await duty().run(stage.term);
-    expect(await partitions('job_history')).toContain(partitionOf('job_history', -29));
-    expect(await partitions('job_logs')).toContain(partitionOf('job_logs', -6));
+    const minutes = clockOfMinutes();
+    try {
+      await leader.run(stage.term);
+      expect(await left()).toEqual([...all.slice(1), ...logs]);
+      expect(await stage.sql('SELECT FROM ffmpeg_master.history_days WHERE day = $1', [day(-33)])).toEqual(
+        [],
+      );
+      await leader.run(stage.term);
+      expect(await left()).toEqual([...all.slice(1), ...logs]);
+      minutes.pass(1.1);
+      await leader.run(stage.term);
+      expect(await left()).toEqual([...all.slice(1), ...logs.slice(1)]);
+      minutes.pass(1.1);
+      await leader.run(stage.term);
+      expect(await left()).toEqual([...all.slice(2), ...logs.slice(1)]);
+      minutes.pass(1.1);
+      await leader.run(stage.term);
+      expect(await left()).toEqual([...all.slice(2), ...logs.slice(1)]);
+    } finally {
+      minutes.restore();
+    }
   });
 
-  it('are not dropped in a term that is over', async () => {
+  it('are tried no sooner again where the try failed', async () => {
     await oldPartition('job_history', -40);
     const repository = new PartitionsAndPruneRepository(stage.pool, stage.statements);
-    expect(await repository.dropOldestPartition({ ...stage.term, epoch: 1 }, 'job_history', 30)).toBeNull();
+    const tries = vi
+      .spyOn(repository, 'dropOldestPartition')
+      .mockRejectedValue(new Error('canceling statement due to statement timeout'));
+    const leader = new PartitionsAndPrune(repository, settings, stage.signals);
+    const minutes = clockOfMinutes();
+    try {
+      await expect(leader.run(stage.term)).rejects.toThrow('statement timeout');
+      await leader.run(stage.term);
+      expect(tries).toHaveBeenCalledTimes(1);
+      minutes.pass(1.1);
+      await expect(leader.run(stage.term)).rejects.toThrow('statement timeout');
+      expect(tries.mock.calls.map(([, table]) => table)).toEqual(['job_history', 'job_events']);
+    } finally {
+      minutes.restore();
+    }
+  });
+
+  it('are not dropped in a term that is over, and whoever tries is told so', async () => {
+    await oldPartition('job_history', -40);
+    const repository = new PartitionsAndPruneRepository(stage.pool, stage.statements);
+    const past = { ...stage.term, epoch: 1 };
+    await expect(repository.dropOldestPartition(past, 'job_history', 30)).rejects.toThrow(TermOver);
     expect(await repository.dropOldestPartition(stage.term, 'job_history', 30)).toBe(day(-40));
+    expect(await repository.dropOldestPartition(stage.term, 'job_history', 30)).toBeNull();
+  });
+
+  it('keep the next leader waiting for no more than a second, however slow their drop', async () => {
+    await oldPartition('job_history', -40);
+    // As slow as a drop can be: its function sleeps before it does anything.
+    const [written] = await stage.sql<{ definition: string }>(
+      `SELECT pg_get_functiondef('ffmpeg_master.drop_oldest_partition'::regproc) AS definition`,
+    );
+    await stage.sql(written?.definition.replace('\nBEGIN\n', '\nBEGIN\n  PERFORM pg_sleep(4);\n') ?? '');
+    try {
+      const repository = new PartitionsAndPruneRepository(stage.pool, stage.statements);
+      const started = performance.now();
+      await expect(repository.dropOldestPartition(stage.term, 'job_history', 30)).rejects.toThrow(
+        'statement timeout',
+      );
+      expect(performance.now() - started).toBeLessThan(2_500);
+    } finally {
+      await stage.sql(written?.definition ?? '');
+    }
   });
 
   it('delay no report while a pg_dump is left open: they are made beside it, and dropped after it (F11)', async () => {

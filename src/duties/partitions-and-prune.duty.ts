@@ -10,7 +10,7 @@ import {
   PRUNED_A_STATEMENT,
 } from './partitions-and-prune.repository.js';
 
-/** A drop locks the table for everybody, if only for an instant. */
+/** A drop locks the table for everybody, if only for an instant, so not even trying goes on and on. */
 const DROP_EVERY: Milliseconds = parseDuration('1m');
 
 const DAY = parseDuration('1d');
@@ -23,7 +23,9 @@ const DAY = parseDuration('1d');
 @Injectable()
 export class PartitionsAndPrune implements Duty {
   readonly name = 'partitions-and-prune';
-  #droppedAt = -Infinity;
+  #triedAt = -Infinity;
+  /** Which of the tables is looked at first. */
+  #turn = 0;
 
   constructor(
     private readonly repository: PartitionsAndPruneRepository,
@@ -39,7 +41,6 @@ export class PartitionsAndPrune implements Duty {
     const { repository } = this;
     let rows = await repository.makePartitions();
     rows += await whileFull(1, () => repository.closeDay(term));
-    rows += await this.#dropOldPartitions(term);
     rows += await whileFull(PRUNED_A_STATEMENT, () => repository.pruneIdempotencyKeys(term));
     rows += await whileFull(PRUNED_A_STATEMENT, () => repository.pruneMasters(term));
     rows += await whileFull(PRUNED_A_STATEMENT, async () => {
@@ -47,20 +48,21 @@ export class PartitionsAndPrune implements Duty {
       for (const node of nodes) this.signals.send('node', node);
       return nodes.length;
     });
-    return rows;
+    // The last, for a drop may fail on its time limit, and nothing else should wait for a better day.
+    return rows + (await this.#dropOldPartition(term));
   }
 
-  /** One a table, at most once a minute. */
-  async #dropOldPartitions(term: Term): Promise<number> {
-    if (performance.now() - this.#droppedAt < DROP_EVERY) return 0;
+  /** One of one table, at most one try a minute. */
+  async #dropOldPartition(term: Term): Promise<number> {
+    if (performance.now() - this.#triedAt < DROP_EVERY) return 0;
+    this.#triedAt = performance.now();
     const { history, logs } = this.settings.retention;
     const days = { job_history: history / DAY, job_events: history / DAY, job_logs: logs / DAY };
-    let dropped = 0;
-    for (const table of PARTITIONED) {
+    for (const table of [...PARTITIONED.slice(this.#turn), ...PARTITIONED.slice(0, this.#turn)]) {
+      this.#turn = (PARTITIONED.indexOf(table) + 1) % PARTITIONED.length;
       const day = await this.repository.dropOldestPartition(term, table, Math.ceil(days[table]));
-      if (day !== null) dropped += 1;
+      if (day !== null) return 1;
     }
-    if (dropped > 0) this.#droppedAt = performance.now();
-    return dropped;
+    return 0;
   }
 }

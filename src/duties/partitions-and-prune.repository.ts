@@ -11,11 +11,14 @@ export type Partitioned = (typeof PARTITIONED)[number];
 
 export const PRUNED_A_STATEMENT = 500;
 
-// The function holds the fence itself: it runs as the owner, so it must not trust its caller to.
+// The function looks at the fence too: it runs as the owner, so it must not trust its caller to. But its
+// NULL says nothing of why.
 const DropOldestPartition = statement(
   'DropOldestPartition',
-  `SELECT ffmpeg_master.drop_oldest_partition(
-            $1, $2, $3, (now() AT TIME ZONE 'UTC')::date - $4::integer) AS dropped`,
+  `WITH ${FENCE}
+   SELECT (SELECT count(*) FROM fence)::int AS fenced,
+          (SELECT ffmpeg_master.drop_oldest_partition($1, $2, $3, (now() AT TIME ZONE 'UTC')::date - $4::integer)
+           FROM fence) AS dropped`,
 );
 
 // Closed is a day in which no transaction can archive any more; none lasts 5 s, and ten minutes are plenty.
@@ -112,6 +115,11 @@ interface Pruned {
   readonly rows: number;
 }
 
+interface Dropped {
+  readonly fenced: number;
+  readonly dropped: string | null;
+}
+
 @Injectable()
 export class PartitionsAndPruneRepository {
   constructor(
@@ -125,14 +133,9 @@ export class PartitionsAndPruneRepository {
   }
 
   /** Answers the day dropped, 'YYYY-MM-DD'; null where nothing is older or somebody reads the table. */
-  async dropOldestPartition(
-    { epoch, master_id }: Term,
-    table: Partitioned,
-    days: number,
-  ): Promise<string | null> {
-    const values = [epoch, master_id, table, days];
-    const [row] = await this.database.query<{ dropped: string | null }>(DropOldestPartition, values);
-    return row?.dropped ?? null;
+  async dropOldestPartition(term: Term, table: Partitioned, days: number): Promise<string | null> {
+    const values = [table, days];
+    return (await this.statements.run<Dropped>(term, DropOldestPartition, values)).dropped;
   }
 
   /** Notes the lowest and highest number of the oldest finished day that lacks it; answers how many days. */

@@ -1,8 +1,10 @@
 -- Generated from src/duties/partitions-and-prune.repository.ts by `npm run docs`.
 
 -- DropOldestPartition
-SELECT ffmpeg_master.drop_oldest_partition(
-         $1, $2, $3, (now() AT TIME ZONE 'UTC')::date - $4::integer) AS dropped;
+WITH fence AS MATERIALIZED (SELECT 1 FROM ffmpeg_master.leadership WHERE epoch = $1::bigint AND master_id = $2::uuid FOR SHARE)
+SELECT (SELECT count(*) FROM fence)::int AS fenced,
+       (SELECT ffmpeg_master.drop_oldest_partition($1, $2, $3, (now() AT TIME ZONE 'UTC')::date - $4::integer)
+        FROM fence) AS dropped;
 
 -- FindUnclosedDay
 SELECT min(p.day) AS day
