@@ -112,6 +112,33 @@ describe('promote due jobs', () => {
     await eventually(async () => expect(await job(id)).toMatchObject({ status: 'queued' }));
   });
 
+  it('is within 1 s of the time although the signal was lost', async () => {
+    onStage();
+    const looks = setInterval(() => void duty.run(stage.term).catch(() => undefined), duty.every);
+    const late: number[] = [];
+    try {
+      for (let round = 0; round < 3; round += 1) {
+        // The worst moment: a look has just passed, and nobody says that there is something to come.
+        await duty.run(stage.term);
+        const due = secondsFromNow(0.01);
+        const id = await stage.insertJob({ status: 'queued', due_at: due });
+        await eventually(async () => expect(await stage.events(id)).toHaveLength(1));
+        const [event] = await stage.sql<{ at: Date }>(
+          'SELECT at FROM ffmpeg_master.job_events WHERE job_id = $1',
+          [id],
+        );
+        late.push((event?.at.getTime() ?? NaN) - due.getTime());
+      }
+    } finally {
+      clearInterval(looks);
+    }
+    process.stdout.write(`without a signal promoted ${late.join(', ')} ms after their time\n`);
+    expect(Math.max(...late)).toBeGreaterThan(100);
+    expect(Math.max(...late)).toBeLessThanOrEqual(1_000);
+    // What is left of the second is for the statement and a busy machine.
+    expect(duty.every).toBeLessThanOrEqual(800);
+  });
+
   it('asks for nothing after the term', async () => {
     const runs = onStage();
     await stage.insertJob({ status: 'retrying', due_at: secondsFromNow(0.05) });

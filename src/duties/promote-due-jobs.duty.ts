@@ -5,8 +5,8 @@ import { type Duty, whileFull } from './duty.js';
 import { PROMOTIONS_A_STATEMENT, PromoteDueJobsRepository } from './promote-due-jobs.repository.js';
 import { signalLanes } from './waiting-again.sql.js';
 
-/** Milliseconds. A lost `due` signal costs this much and no more. */
-const LOOK_EVERY = 1_000;
+/** Milliseconds. A lost `due` signal costs this much and the time of a statement: within 1 s in all. */
+const LOOK_EVERY = 800;
 
 /**
  * Jobs whose time has come (a run_at, or the backoff of a retry) become claimable. A timer stands at the
