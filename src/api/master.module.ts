@@ -14,6 +14,7 @@ import { NodesModule } from '../nodes/nodes.module.js';
 import { SignalsModule } from '../signals/signals.module.js';
 import { ClusterController } from './cluster/cluster.controller.js';
 import { EventsModule } from './events/events.module.js';
+import { MasterMetrics } from './master.metrics.js';
 import { OpenApiModule } from './openapi/openapi.module.js';
 import { SettingsModule } from './settings.module.js';
 
@@ -34,6 +35,7 @@ import { SettingsModule } from './settings.module.js';
     OpenApiModule,
   ],
   controllers: [ClusterController],
+  providers: [MasterMetrics],
 })
 export class MasterModule {
   static with(settings: Settings, logger: Logger): DynamicModule {

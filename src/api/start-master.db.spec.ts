@@ -1,12 +1,16 @@
 /** A whole master in this process, on a database of its own. */
 import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { useDatabase } from '../../test/support/database.js';
 import { eventually } from '../../test/support/eventually.js';
 import { Settings } from '../config/settings.js';
 import { unusedSettings } from '../config/unused-settings.js';
+import { Slots } from '../worker/slots.js';
+import { WorkerMetrics } from '../worker/worker-metrics.js';
 import { startMaster, type RunningMaster } from './start-master.js';
 
 const KEY = 'a key for the tests of a master';
@@ -49,7 +53,7 @@ describe('a master', () => {
       'db_connections_open',
       'db_query_duration_seconds_bucket{le="0.0005",query="HealthPing"}',
       'ffrtmp_http_requests_total{method="GET",route="/api/v1/jobs",status="200"}',
-      'ffrtmp_event_stream_horizon_seconds 0',
+      'ffrtmp_master_uptime_seconds',
       'ffrtmp_node_registrations_total{outcome="created"}',
       'nodejs_eventloop_lag_seconds',
     ]) {
@@ -60,6 +64,20 @@ describe('a master', () => {
       database: 'up',
     });
     expect((await fetch(`${master.metricsUrl}/api/v1/jobs`)).status).toBe(404);
+  });
+
+  it('exports what docs/metrics.md lists, and nothing else of its own', async () => {
+    const text = await (await fetch(`${master.metricsUrl}/metrics`)).text();
+    const exported = [...text.matchAll(/^# TYPE (\w+)/gm)].map(([, name]) => name ?? '');
+    const page = await readFile(join(import.meta.dirname, '../../docs/metrics.md'), 'utf8');
+    const listed = [...page.matchAll(/^\| `(\w+)/gm)].map(([, name]) => name ?? '');
+    const ours = exported.filter((name) => !/^(nodejs|process)_/.test(name));
+    expect(ours.length).toBeGreaterThan(40);
+    expect(listed.filter((name) => !name.startsWith('ffrtmp_worker_')).sort()).toEqual(ours.sort());
+    const worker = new WorkerMetrics(new Slots(1), () => 0).registry
+      .getMetricsAsArray()
+      .map(({ name }) => name);
+    expect(listed.filter((name) => name.startsWith('ffrtmp_worker_')).sort()).toEqual(worker.sort());
   });
 
   it('tells of the cluster, and resigns', async () => {

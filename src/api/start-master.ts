@@ -49,7 +49,7 @@ export async function startMaster(settings: Settings, logger?: Logger): Promise<
     await app.listen(settings.api.port, settings.api.host);
     const identity = app.get(MasterIdentity);
     const url = urlOf(app, settings);
-    log.info({ url, version: identity.version, pid: identity.pid }, 'this master is ready for requests');
+    log.info({ url, version: identity.version }, 'this master is ready for requests');
     const metricsUrl = `http://${reachable(settings.api.host)}:${metricsPort}`;
     let stopping: Promise<void> | undefined;
     return { url, metricsUrl, identity, stop: () => (stopping ??= stop(app, metrics, log)) };

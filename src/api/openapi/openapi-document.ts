@@ -5,7 +5,7 @@
  */
 import type { Type } from '@nestjs/common';
 import { ANSWER_SCHEMAS } from './answer-schemas.js';
-import { OPERATIONS } from './operations.js';
+import { type Operation, OPERATIONS } from './operations.js';
 import { requestSchemas, type Schema } from './request-schemas.js';
 import { routesOf, type Route } from './route-table.js';
 
@@ -81,15 +81,15 @@ function describe(route: Route, inputs: Record<string, Schema>): Schema {
 
 const WORDS: Readonly<Record<string, string>> = { 200: 'Known', 204: 'Nothing further', 503: 'Not now' };
 
-function answer(name: string | null, description: string): Schema {
-  if (name === null) return { description };
-  if (name === 'application/json')
-    return { description, content: { [name]: { schema: { type: 'object' } } } };
-  if (name.includes('/')) return { description, content: { [name]: { schema: { type: 'string' } } } };
-  return {
-    description,
-    content: { 'application/json': { schema: { $ref: `#/components/schemas/${name}` } } },
-  };
+function answer(names: Operation['answer'], description: string): Schema {
+  if (names === null) return { description };
+  return { description, content: Object.fromEntries([names].flat().map(contentOf)) };
+}
+
+function contentOf(name: string): [mediaType: string, Schema] {
+  if (name === 'application/json') return [name, { schema: { type: 'object' } }];
+  if (name.includes('/')) return [name, { schema: { type: 'string' } }];
+  return ['application/json', { schema: { $ref: `#/components/schemas/${name}` } }];
 }
 
 const PLACES: Readonly<Record<string, Schema>> = {

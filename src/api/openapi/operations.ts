@@ -4,8 +4,11 @@ export interface Operation {
   /** The group it is shown under. */
   tag: 'jobs' | 'events' | 'nodes' | 'workers' | 'queues' | 'cluster' | 'health' | 'docs';
   summary: string;
-  /** Name of a schema, or a media type for an answer that is no JSON; null for none. */
-  answer: string | null;
+  /**
+   * Name of a schema, or a media type for an answer that is no JSON; several where the request decides; null
+   * for none.
+   */
+  answer: string | readonly string[] | null;
   /** Answers beside the usual one: schema or null, by status. */
   also?: Readonly<Record<number, string | null>>;
   /** Of the body. */
@@ -51,7 +54,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   'GET /api/v1/jobs/{reference}/events': {
     tag: 'events',
     summary: "Read a job's event log; a stream with `follow=true` or `Accept: text/event-stream`",
-    answer: 'JobEventPage',
+    answer: ['JobEventPage', 'text/event-stream'],
     also: { 204: null },
   },
   'GET /api/v1/jobs/{reference}/logs': {
@@ -159,5 +162,9 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   },
   'GET /api/v1/openapi.json': { tag: 'docs', summary: 'This description', answer: 'application/json' },
   'GET /docs': { tag: 'docs', summary: 'A page to read this description', answer: 'text/html' },
-  'GET /docs/{file}': { tag: 'docs', summary: 'What that page is made of', answer: 'text/plain' },
+  'GET /docs/{file}': {
+    tag: 'docs',
+    summary: 'What that page is made of',
+    answer: ['text/html', 'text/css', 'text/javascript'],
+  },
 };

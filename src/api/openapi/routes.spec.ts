@@ -98,6 +98,13 @@ describe('the OpenAPI document', () => {
     expect(document.paths['/health'].get.security).toEqual([]);
   });
 
+  it('tells each kind of answer of a route that has several', () => {
+    const kinds = (path: string) => Object.keys(document.paths[path].get.responses[200].content);
+    expect(kinds('/api/v1/jobs/{reference}/events')).toEqual(['application/json', 'text/event-stream']);
+    expect(kinds('/docs/{file}')).toEqual(['text/html', 'text/css', 'text/javascript']);
+    expect(kinds('/api/v1/jobs/{reference}/logs')).toEqual(['text/plain']);
+  });
+
   it('uses every answer schema', () => {
     const text = JSON.stringify(document);
     for (const name of Object.keys(ANSWER_SCHEMAS)) expect(text).toContain(`"#/components/schemas/${name}"`);
