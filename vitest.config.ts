@@ -23,6 +23,9 @@ export default defineConfig({
           exclude: ['**/*.db.spec.ts'],
           setupFiles,
           maxWorkers,
+          // Machines that run tests are shared: a property that takes one second took ten.
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
         },
       },
       {

@@ -1,10 +1,11 @@
-import { Body, Controller, HttpCode, Inject, Param, ParseUUIDPipe, Post, Res } from '@nestjs/common';
+import { Body, Controller, HttpCode, Inject, Param, Post, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { CurrentPrincipal } from '../access/current-principal.js';
 import type { Principal } from '../access/principal.js';
 import { Requires } from '../access/requires.js';
 import { Settings } from '../config/settings.js';
 import { LOGGER, type Logger } from '../logging/logger.js';
+import { NodeIdPipe } from '../nodes/node-id.pipe.js';
 import { ClaimRequest, type ClaimAnswer, type ClaimedAttempt, type RidingClaim } from '../protocol/claim.js';
 import { HeartbeatRequest, type HeartbeatAnswer } from '../protocol/heartbeat.js';
 import { ReportRequest, type ReportAnswer } from '../protocol/report.js';
@@ -29,7 +30,7 @@ export class DispatchController {
   @HttpCode(200)
   @Requires('job:claim')
   async claim(
-    @Param('id', ParseUUIDPipe) node_id: string,
+    @Param('id', NodeIdPipe) node_id: string,
     @Body() request: ClaimRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ClaimAnswer> {
@@ -40,7 +41,7 @@ export class DispatchController {
   @HttpCode(200)
   @Requires('job:claim')
   heartbeat(
-    @Param('id', ParseUUIDPipe) node_id: string,
+    @Param('id', NodeIdPipe) node_id: string,
     @Body() request: HeartbeatRequest,
   ): Promise<HeartbeatAnswer> {
     return this.heartbeats.beat(node_id, request);
@@ -52,7 +53,7 @@ export class DispatchController {
   @Requires('job:report')
   async report(
     @CurrentPrincipal() principal: Principal,
-    @Param('id', ParseUUIDPipe) node_id: string,
+    @Param('id', NodeIdPipe) node_id: string,
     @Body() request: ReportRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ReportAnswer> {
