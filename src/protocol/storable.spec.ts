@@ -12,11 +12,15 @@ describe('storable', () => {
 
   it('leaves nothing behind that it would refuse, whatever it is given', () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'binary', maxLength: 40 }), fc.integer({ min: 0, max: 0xffff }), (text, code) => {
-        const mixed = text + String.fromCharCode(code);
-        expect(isStorable(storableText(mixed))).toBe(true);
-        expect(storableText(mixed)).toHaveLength(mixed.length);
-      }),
+      fc.property(
+        fc.string({ unit: 'binary', maxLength: 40 }),
+        fc.integer({ min: 0, max: 0xffff }),
+        (text, code) => {
+          const mixed = text + String.fromCharCode(code);
+          expect(isStorable(storableText(mixed))).toBe(true);
+          expect(storableText(mixed)).toHaveLength(mixed.length);
+        },
+      ),
     );
   });
 });
