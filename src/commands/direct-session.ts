@@ -1,7 +1,7 @@
 /** A session of an administrator's command: straight to the server that the settings name. */
 import type { Settings } from '../config/settings.js';
 import { type DedicatedSession, openSession } from '../database/dedicated-session.js';
-import { joinEmbeddedServer } from './embedded-server.js';
+import { joinExistingServer } from './existing-database.js';
 
 export interface DirectSessionOptions {
   /** Shown in pg_stat_activity. */
@@ -10,8 +10,8 @@ export interface DirectSessionOptions {
 }
 
 /**
- * Opens it, runs `work`, ends it. With the embedded database the server is started if it does not run, and
- * stopped again unless somebody else came to use it.
+ * Opens it, runs `work`, ends it. An embedded database must exist; its server is started if it does not run,
+ * and stopped again unless somebody else came to use it.
  */
 export async function withDirectSession<T>(
   settings: Settings,
@@ -35,7 +35,7 @@ export async function withDirectSession<T>(
 /** Runs `work` with the DSN of the server itself. */
 export async function withServer<T>({ database }: Settings, work: (dsn: string) => Promise<T>): Promise<T> {
   if (database.type !== 'embedded') return work(database.direct_dsn ?? database.dsn ?? '');
-  const server = await joinEmbeddedServer(database.data_dir);
+  const server = await joinExistingServer(database.data_dir);
   try {
     return await work(server.dsn);
   } finally {

@@ -6,7 +6,7 @@ import type { Settings } from '../config/settings.js';
 import { type Check, fail, ok, type Verdict } from './doctor/check.js';
 import { checkDatabase } from './doctor/database-checks.js';
 import { checkMachine } from './doctor/machine-checks.js';
-import { joinEmbeddedServer } from './embedded-server.js';
+import { joinExistingServer } from './existing-database.js';
 import { Failure, sentence } from './failures.js';
 import { paint } from './terminal/paint.js';
 
@@ -54,7 +54,7 @@ async function* checkEmbedded(settings: Settings): AsyncGenerator<Check> {
   const { database } = settings;
   let server;
   try {
-    server = await joinEmbeddedServer(database.data_dir);
+    server = await joinExistingServer(database.data_dir);
   } catch (error) {
     yield fail(
       'embedded PostgreSQL',
@@ -64,7 +64,7 @@ async function* checkEmbedded(settings: Settings): AsyncGenerator<Check> {
     return;
   }
   try {
-    const where = `in ${database.data_dir}, port ${server.port}`;
+    const where = `in ${server.dataDir}, port ${server.port}`;
     yield ok('embedded PostgreSQL', server.outcome === 'started' ? `starts ${where}` : `runs ${where}`);
     Object.assign(database, { dsn: server.dsn, direct_dsn: server.dsn, migrate_dsn: server.dsn });
     yield* checkDatabase(settings);

@@ -4,7 +4,8 @@ import { parseDsn } from '../config/dsn.js';
 import { loadSettings } from '../config/load-settings.js';
 import type { Settings } from '../config/settings.js';
 import { migrate, migrationStatus } from '../database/migrations.js';
-import { joinEmbeddedServer } from './embedded-server.js';
+import { type EmbeddedServer, joinEmbeddedServer } from './embedded-server.js';
+import { joinExistingServer } from './existing-database.js';
 import { renderTable } from './terminal/table.js';
 
 interface Flags {
@@ -15,9 +16,9 @@ interface Flags {
 export function define(command: Command): void {
   withFlags(
     command.command('up').description('apply what is missing; safe to run from several places at once'),
-  ).action(async (flags: Flags) => withMigrationServer(flags, up));
+  ).action(async (flags: Flags) => withMigrationServer(flags, joinEmbeddedServer, up));
   withFlags(command.command('status').description('say what is applied and what is missing')).action(
-    async (flags: Flags) => withMigrationServer(flags, status),
+    async (flags: Flags) => withMigrationServer(flags, joinExistingServer, status),
   );
 }
 
@@ -59,6 +60,7 @@ async function status(dsn: string): Promise<void> {
 
 async function withMigrationServer(
   flags: Flags,
+  join: (dataDir: string) => Promise<EmbeddedServer>,
   work: (dsn: string, masterRole: string | undefined) => Promise<void>,
 ): Promise<void> {
   const { database } = loadSettings({
@@ -66,7 +68,7 @@ async function withMigrationServer(
     overrides: { 'database.data_dir': flags.dataDir },
   });
   if (database.type !== 'embedded') return work(database.migrate_dsn ?? '', otherRole(database));
-  const server = await joinEmbeddedServer(database.data_dir);
+  const server = await join(database.data_dir);
   try {
     await work(server.dsn, undefined);
   } finally {

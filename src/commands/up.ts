@@ -105,6 +105,7 @@ async function up(files: readonly string[], flags: Flags): Promise<void> {
     await writeClusterNote(dataDir, {
       pid: process.pid,
       masters: [...cluster.masters],
+      data_dir: dataDir,
       ...(keyFile !== undefined && { key_file: keyFile }),
     });
     // Counted from the start of this process, the loading of the program included.
@@ -166,7 +167,7 @@ function withoutServers(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 
 function refuseSecond(dataDir: string): void {
   const running = readClusterNote(dataDir);
-  if (running === undefined) return;
+  if (running === undefined || (running.data_dir ?? dataDir) !== dataDir) return;
   throw new Failure(
     `a cluster already runs on ${dataDir} (process ${running.pid}): use it with \`ffmpeg-master jobs\`, stop it with Ctrl-C, or start another one with --data-dir and --port`,
   );

@@ -1,5 +1,5 @@
 /** `verify`: holds the live database against the promises of design/guarantees.md. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { loadSettings } from '../config/load-settings.js';
 import { isMissingSchema } from '../database/sql-errors.js';
 import { Failure } from './failures.js';
@@ -11,6 +11,7 @@ import { verifyDatabase, type Finding } from './verify/verify-database.js';
 
 interface Flags {
   readonly config?: string;
+  readonly dataDir?: string;
   readonly since: number;
   readonly limit: number;
   readonly output: string;
@@ -19,11 +20,11 @@ interface Flags {
 export function define(command: Command): void {
   command
     .option('--config <file>', 'settings in YAML')
-    .option(
-      '--since <duration>',
-      'how far back to read events, such as 6h or 30d',
-      durationArgument,
-      86_400_000,
+    .option('--data-dir <dir>', 'database.data_dir')
+    .addOption(
+      new Option('--since <duration>', 'how far back to read events, such as 6h or 30d')
+        .argParser(durationArgument)
+        .default(86_400_000, '1d'),
     )
     .option('--limit <n>', 'most violations to print of each invariant', wholeNumber(1, 10_000), 20)
     .option('--output <form>', 'table or json', 'table')
@@ -31,7 +32,10 @@ export function define(command: Command): void {
 }
 
 async function verify(flags: Flags): Promise<void> {
-  const settings = loadSettings({ configFile: flags.config });
+  const settings = loadSettings({
+    configFile: flags.config,
+    overrides: { 'database.data_dir': flags.dataDir },
+  });
   const findings = await withDirectSession(settings, { purpose: 'verify', readOnly: true }, (session) =>
     verifyDatabase(session, { sinceSeconds: flags.since / 1000, limit: flags.limit }),
   ).catch((error: unknown) => {

@@ -3,13 +3,15 @@
  * masters and its key without being told.
  */
 import { readFileSync, rmSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stateFolder } from '../../config/state-folder.js';
 
 export interface ClusterNote {
   pid: number;
   masters: string[];
+  /** Where its database lies; absent in notes of an older program. */
+  data_dir?: string;
   /** Absent where MASTER_API_KEY was given, which is never stored. */
   key_file?: string;
 }
@@ -24,13 +26,27 @@ export function readClusterNote(directory: string = defaultDirectory()): Cluster
   }
 }
 
+/** Left in the user's own folder too, for commands that are not told the data directory; the first cluster keeps it. */
 export async function writeClusterNote(directory: string, note: ClusterNote): Promise<void> {
+  const usual = defaultDirectory();
+  if (usual !== directory && readClusterNote(usual) === undefined) {
+    // Only a convenience: a folder that cannot be written keeps no cluster from running.
+    await mkdir(usual, { recursive: true })
+      .then(() => writeNote(usual, note))
+      .catch(() => undefined);
+  }
+  await writeNote(directory, note);
+}
+
+async function writeNote(directory: string, note: ClusterNote): Promise<void> {
   await writeFile(noteFile(directory), `${JSON.stringify(note, null, 2)}\n`, { mode: 0o600 });
 }
 
-/** Removes the note of this process, and of no other. */
+/** Removes the notes of this process, and of no other. */
 export function removeClusterNote(directory: string): void {
-  if (readClusterNote(directory)?.pid === process.pid) rmSync(noteFile(directory), { force: true });
+  for (const each of new Set([directory, defaultDirectory()])) {
+    if (readClusterNote(each)?.pid === process.pid) rmSync(noteFile(each), { force: true });
+  }
 }
 
 export function defaultDirectory(env: NodeJS.ProcessEnv = process.env): string {
