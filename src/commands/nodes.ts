@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import type { NodeView } from '../nodes/node-view.js';
 import { Failure } from './failures.js';
+import { allNodes, NotOneNode, nodeId } from './node-names.js';
 import { addClientFlags, type ClientFlags, printJson, withClient } from './rest/client-flags.js';
 import { Refusal } from './rest/refusal.js';
 import type { RestClient } from './rest/rest-client.js';
@@ -12,13 +13,17 @@ export function define(command: Command): void {
   addClientFlags(command.command('list').description('list nodes')).action(async (flags: ClientFlags) =>
     withClient(flags, (client) => list(client, flags)),
   );
-  addClientFlags(command.command('show').description('show one node').argument('<id>')).action(
-    async (id: string, flags: ClientFlags) =>
-      withClient(flags, async (client) => {
-        const node = await client.get<NodeView>(`/nodes/${encodeURIComponent(id)}`);
-        if (flags.output === 'json') return printJson(node);
-        process.stdout.write(`${nodePage(node)}\n`);
-      }),
+  addClientFlags(
+    command
+      .command('show')
+      .description('show one node')
+      .argument('<node>', 'its id, or its name where no other has it'),
+  ).action(async (idOrName: string, flags: ClientFlags) =>
+    withClient(flags, async (client) => {
+      const node = await client.get<NodeView>(`/nodes/${await nodeId(client, idOrName)}`);
+      if (flags.output === 'json') return printJson(node);
+      process.stdout.write(`${nodePage(node)}\n`);
+    }),
   );
   defineChange(
     command,
@@ -42,17 +47,18 @@ function defineChange(
   done: string,
   change: (client: RestClient, id: string) => Promise<unknown>,
 ): void {
-  addClientFlags(nodes.command(name).description(summary).argument('<id...>')).action(
+  addClientFlags(nodes.command(name).description(summary).argument('<node...>', 'their ids or names')).action(
     async (ids: string[], flags: ClientFlags) =>
       withClient(flags, async (client) => {
         const answers: unknown[] = [];
         const refused: string[] = [];
         for (const id of ids) {
           try {
-            answers.push(await change(client, id));
+            answers.push(await change(client, await nodeId(client, id)));
             if (flags.output === 'table') process.stdout.write(`node ${id} ${done}\n`);
           } catch (error) {
-            if (!(error instanceof Refusal) || error.status === 401) throw error;
+            const told = error instanceof NotOneNode || (error instanceof Refusal && error.status !== 401);
+            if (!told) throw error;
             refused.push(ids.length > 1 ? `${id}: ${error.message}` : error.message);
           }
         }
@@ -66,13 +72,7 @@ function defineChange(
 }
 
 async function list(client: RestClient, flags: ClientFlags): Promise<void> {
-  const items: NodeView[] = [];
-  let cursor: string | undefined;
-  do {
-    const page = await client.get<{ items: NodeView[]; next_cursor: string | null }>('/nodes', { cursor });
-    items.push(...page.items);
-    cursor = page.next_cursor ?? undefined;
-  } while (cursor !== undefined);
+  const items = await allNodes(client);
   if (flags.output === 'json') return printJson({ items, next_cursor: null });
   process.stdout.write(items.length === 0 ? 'no nodes\n' : `${nodeTable(items)}\n`);
 }
