@@ -14,7 +14,7 @@ import { WorkerMetrics } from '../worker/worker-metrics.js';
 import { startMaster, type RunningMaster } from './start-master.js';
 
 const KEY = 'a key for the tests of a master';
-const server = useDatabase();
+const server = useDatabase({ alone: true });
 const silent = pino({ level: 'silent' });
 
 let master: RunningMaster;

@@ -51,6 +51,9 @@ describe('PooledDatabase', () => {
 
   it('opens at most max_open_conns and tells those who waited in vain what to do', async () => {
     const database = open({ maxOpenConns: 2, acquireTimeoutMs: 200 });
+    // Open before: on a busy machine a connection may take as long as the wait.
+    await database.whenConnected(10_000);
+    await eventually(() => Promise.all([1, 2].map(() => database.query(sleep, [0.05]))), { within: 10_000 });
     const busy = [database.query(sleep, [0.6]), database.query(sleep, [0.6])];
     const refused: unknown = await database.query(one).catch((error: unknown) => error);
     expect(refused).toBeInstanceOf(Overloaded);

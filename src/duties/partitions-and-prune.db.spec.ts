@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { eventually } from '../../test/support/eventually.js';
 import { useDutyStage } from '../../test/support/duty-stage.js';
 import { Settings } from '../config/settings.js';
 import { TermOver } from './duty.js';
@@ -183,6 +184,7 @@ describe('partitions', () => {
     })();
     await duty().run(stage.term);
     await duty().run(stage.term);
+    await eventually(() => expect(reports).toBeGreaterThan(5), { within: 10_000 });
     done = true;
     await reporting;
     process.stdout.write(`${reports} reports beside a dump, the slowest ${slowest.toFixed(0)} ms\n`);

@@ -8,7 +8,9 @@ import { afterAll, beforeAll, inject } from 'vitest';
 import { PooledDatabase } from '../../src/database/pooled-database.js';
 import { rowTypes } from '../../src/database/row-types.js';
 import { migratedTemplate, withDatabase } from './dsn.js';
+import { prepareTemplate } from './migrated-template.js';
 import type {} from './global-setup.js';
+import { startTestPostgres, type TestPostgres } from './test-postgres.js';
 
 export interface TestDatabase {
   /** Known from `beforeAll` on. */
@@ -24,12 +26,19 @@ export interface TestDatabase {
 /**
  * Call it at the top of a spec file or of a `describe`.
  * @param options.migrated whether the schema is there; default true
+ * @param options.alone on a server of its own: the horizon of running transactions is that of all databases of
+ * a server, so the transactions of other specs would hold back the event stream
  */
-export function useDatabase(options: { migrated?: boolean } = {}): TestDatabase {
-  const server = inject('postgres');
+export function useDatabase(options: { migrated?: boolean; alone?: boolean } = {}): TestDatabase {
+  let server: { dsn: string; adminDsn: string } = inject('postgres');
+  let own: TestPostgres | undefined;
   let made: (TestDatabase & { name: string }) | undefined;
 
   beforeAll(async () => {
+    if (options.alone === true) {
+      server = own = await startTestPostgres();
+      await prepareTemplate(own.dsn);
+    }
     const name = await createDatabase(server.dsn, options.migrated ?? true);
     const dsn = withDatabase(server.dsn, name);
     const pool = new pg.Pool({ connectionString: dsn, max: 10, types: rowTypes });
@@ -43,7 +52,8 @@ export function useDatabase(options: { migrated?: boolean } = {}): TestDatabase 
     if (made === undefined) return;
     await made.database.close();
     await made.pool.end();
-    await dropDatabase(server.adminDsn, made.name);
+    if (own) await own.stop();
+    else await dropDatabase(server.adminDsn, made.name);
   });
 
   const existing = () => {

@@ -2,10 +2,8 @@
  * Starts one PostgreSQL for all specs of a run and prepares the database that each spec's own is copied
  * from. Two projects of vitest.config.ts name this file; they share the server.
  */
-import pg from 'pg';
 import type { TestProject } from 'vitest/node';
-import { migrate } from '../../src/database/migrations.js';
-import { migratedTemplate, withDatabase } from './dsn.js';
+import { prepareTemplate } from './migrated-template.js';
 import { removeAbandonedPostgres, startTestPostgres, type TestPostgres } from './test-postgres.js';
 
 declare module 'vitest' {
@@ -48,12 +46,4 @@ async function start(): Promise<TestPostgres> {
   });
   await prepareTemplate(server.dsn);
   return server;
-}
-
-async function prepareTemplate(dsn: string): Promise<void> {
-  const client = new pg.Client({ connectionString: dsn });
-  await client.connect();
-  await client.query(`CREATE DATABASE ${migratedTemplate}`);
-  await client.end();
-  await migrate({ dsn: withDatabase(dsn, migratedTemplate) });
 }

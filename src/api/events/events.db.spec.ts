@@ -16,7 +16,7 @@ import { EventTail } from './event-tail.js';
 import { JobEventFollower } from './job-event-follower.js';
 import { JobEventFollowerRepository } from './job-event-follower.repository.js';
 
-const server = useDatabase();
+const server = useDatabase({ alone: true });
 const clients: Client[] = [];
 const raw: pg.Client[] = [];
 let signals: LocalSignals;

@@ -1,6 +1,6 @@
 import { transformFile } from '@swc/core';
 import { spawn } from 'node:child_process';
-import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -178,11 +178,19 @@ describe('the embedded PostgreSQL', () => {
 
   it.runIf(process.getuid?.() === 0)('runs as the ordinary user who starts it', async () => {
     await chmod(home, 0o777);
-    const starter = startInProcess(compiled, home, binaries, { uid: 1000, gid: 1000 });
-    const { pid } = await starter.started;
-    expect((await stat(`/proc/${pid}`)).uid).toBe(1000);
-    process.kill(starter.pid, 'SIGKILL');
-    await starter.ended;
+    // Of their own: a checkout may lie where only its owner can enter.
+    const programs = await passableFolder();
+    try {
+      await chmod(programs, 0o755);
+      await cp(binaries, programs, { recursive: true, verbatimSymlinks: true });
+      const starter = startInProcess(compiled, home, programs, { uid: 1000, gid: 1000 });
+      const { pid } = await starter.started;
+      expect((await stat(`/proc/${pid}`)).uid).toBe(1000);
+      process.kill(starter.pid, 'SIGKILL');
+      await starter.ended;
+    } finally {
+      await rm(programs, { recursive: true, force: true });
+    }
   });
 });
 
@@ -218,6 +226,9 @@ interface Starter {
   readonly ended: Promise<unknown>;
 }
 
+/** All that the launcher takes from npm. */
+const PG_AND_ITS_PARTS = /^(pg|pg-.*|pgpass|postgres-.*|split2|xtend)$/;
+
 /** This folder as JavaScript, for processes of their own: Node 20 reads no TypeScript. */
 async function compile(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'embedded-compiled-'));
@@ -228,7 +239,10 @@ async function compile(): Promise<string> {
     await writeFile(join(directory, name.replace(/\.ts$/, '.js')), code);
   }
   await writeFile(join(directory, 'package.json'), '{"type":"module"}');
-  await symlink(join(process.cwd(), 'node_modules'), join(directory, 'node_modules'));
+  const packages = join(process.cwd(), 'node_modules');
+  for (const name of (await readdir(packages)).filter((one) => PG_AND_ITS_PARTS.test(one))) {
+    await cp(join(packages, name), join(directory, 'node_modules', name), { recursive: true });
+  }
   return directory;
 }
 
