@@ -53,6 +53,8 @@ export function createHttpAdapter(
     // Node swaps the two where that of the headers, 60 s by default, is the longer one.
     http: { headersTimeout: limits.requestTimeout, connectionsCheckingInterval: limits.checkEvery },
     clientErrorHandler: refuseBrokenRequest,
+    // No route has a JSON schema (classes validate), so Ajv need not be loaded: 0.1 s of CPU of each start.
+    schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
     // Longer than the idle time-outs of balancers (haproxy and nginx 60 s), so that they close first.
     keepAliveTimeout: 75_000,
     // Requests on open connections are served to the end while the master drains.
@@ -68,4 +70,10 @@ export function createHttpAdapter(
     if (LARGE_BODIES.test(route.url)) route.bodyLimit = LARGE_BODY_LIMIT;
   });
   return adapter;
+}
+
+function noSchemas(): never {
+  throw new Error(
+    'A route has a JSON schema; this API validates by classes, so Fastify has no compiler for it.',
+  );
 }
