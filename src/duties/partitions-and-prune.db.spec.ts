@@ -171,30 +171,34 @@ describe('partitions', () => {
     // The duty takes sessions of the last second for passing readers.
     await dump.query('SELECT pg_sleep(1.1)');
 
-    let slowest = 0;
-    let reports = 0;
     let done = false;
-    const reporting = (async () => {
-      while (!done) {
-        const started = performance.now();
-        await stage.sql(...archive(0, 1_000 + reports));
-        slowest = Math.max(slowest, performance.now() - started);
-        reports += 1;
-      }
-    })();
-    await duty().run(stage.term);
-    await duty().run(stage.term);
-    await eventually(() => expect(reports).toBeGreaterThan(5), { within: 10_000 });
-    done = true;
-    await reporting;
-    process.stdout.write(`${reports} reports beside a dump, the slowest ${slowest.toFixed(0)} ms\n`);
-    expect(reports).toBeGreaterThan(5);
-    expect(slowest).toBeLessThan(1_000);
-    expect(await partitions('job_history')).toContain(partitionOf('job_history', 7));
-    expect(await partitions('job_history')).toContain(partitionOf('job_history', -40));
-
-    await dump.query('ROLLBACK');
-    dump.release();
+    try {
+      let slowest = 0;
+      let reports = 0;
+      const reporting = (async () => {
+        while (!done) {
+          const started = performance.now();
+          await stage.sql(...archive(0, 1_000 + reports));
+          slowest = Math.max(slowest, performance.now() - started);
+          reports += 1;
+        }
+      })();
+      await duty().run(stage.term);
+      await duty().run(stage.term);
+      await eventually(() => expect(reports).toBeGreaterThan(5), { within: 10_000 });
+      done = true;
+      await reporting;
+      process.stdout.write(`${reports} reports beside a dump, the slowest ${slowest.toFixed(0)} ms\n`);
+      expect(reports).toBeGreaterThan(5);
+      expect(slowest).toBeLessThan(1_000);
+      expect(await partitions('job_history')).toContain(partitionOf('job_history', 7));
+      expect(await partitions('job_history')).toContain(partitionOf('job_history', -40));
+    } finally {
+      // Every other test here would wait for it.
+      done = true;
+      await dump.query('ROLLBACK');
+      dump.release();
+    }
     await duty().run(stage.term);
     expect(await partitions('job_history')).not.toContain(partitionOf('job_history', -40));
   });
