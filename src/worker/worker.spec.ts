@@ -257,6 +257,24 @@ describe('what masters say while it runs', { timeout: 60_000 }, () => {
     expect(await reported(job.id)).toMatchObject({ status: 'failed', failure_reason: 'timeout' });
   });
 
+  it('hear from it in time while every slot encodes', async () => {
+    master.heartbeatSeconds = 1;
+    await startWorker({ slots: 3 });
+    const busy = { duration: 36_000, resolution: '1280x720', fps: 60, preset: 'veryfast' };
+    const jobs = [1, 2, 3].map(() => master.submit(busy).job.id);
+    const carrying = () =>
+      master.of('heartbeat').filter(({ body }) => (body.attempts as unknown[]).length === jobs.length);
+    await eventually(() => expect(carrying().length).toBeGreaterThan(0), PATIENCE);
+    const began = carrying()[0]?.at ?? 0;
+    await eventually(() => expect(performance.now() - began).toBeGreaterThan(6_000), PATIENCE);
+    const times = master.of('heartbeat').map(({ at }) => at);
+    const gaps = times.slice(1).map((at, k) => at - (times[k] ?? at));
+    // A lease is three intervals by default: what comes within them loses no job.
+    expect(Math.max(...gaps), `gaps in ms: ${gaps.map(Math.round).join(' ')}`).toBeLessThan(3_000);
+    for (const id of jobs) master.verdicts.set(id, { cancel: true, lease: 'lost' });
+    await eventually(() => expect(master.reports).toHaveLength(3), PATIENCE);
+  });
+
   it('drain lets what runs finish and claims nothing further', async () => {
     await startWorker({ claimWaitSeconds: 1 });
     master.drain = true;
