@@ -1,12 +1,18 @@
 /**
  * Projects by what a test needs: nothing (unit), a PostgreSQL (database), the repository itself (repository),
- * whole processes of a built program (e2e), or those and much patience (patience). `npm test` runs them all.
+ * whole processes of a built program (processes), or those and a quiet machine (e2e). `npm test` runs them all.
  */
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /** Vitest leaves one core idle; on two cores that halves the speed. One more, since some files mostly wait. */
 const maxWorkers = Math.max(3, availableParallelism());
+
+const besideOthers = [
+  'test/deploy/*.e2e.spec.ts',
+  'test/e2e/postgres-away.e2e.spec.ts',
+  'test/e2e/up-once.e2e.spec.ts',
+];
 
 const setupFiles = ['reflect-metadata'];
 const database = './test/support/global-setup.ts';
@@ -50,9 +56,9 @@ export default defineConfig({
       },
       {
         test: {
-          // Whole processes too, but nearly all of their time they wait for a clock: beside the others.
-          name: 'patience',
-          include: ['test/e2e/postgres-away.e2e.spec.ts'],
+          // Whole processes that measure no time, or mostly wait for a clock: beside the others.
+          name: 'processes',
+          include: besideOthers,
           globalSetup: [freshBuild],
           setupFiles,
           maxWorkers,
@@ -64,7 +70,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/**/*.e2e.spec.ts'],
-          exclude: ['test/e2e/postgres-away.e2e.spec.ts'],
+          exclude: besideOthers,
           tags: [
             {
               name: 'runtime',
