@@ -144,6 +144,28 @@ describe('a claim', () => {
     expect(given.flat()).toHaveLength(3);
   });
 
+  it('counts a node under its lock: claims that meet at it see one another (I7)', async () => {
+    const three = [await start(), await start(), await start()];
+    const node = await three[0]!.node({ slots: 3 });
+    await Promise.all(Array.from({ length: 30 }, () => three[0]!.submit()));
+    const held = await db.pool.connect();
+    await held.query('BEGIN');
+    await held.query('SELECT 1 FROM ffmpeg_master.node_counters WHERE node_id = $1 FOR UPDATE', [node]);
+    const claims = Promise.all(three.map((master) => master.claim(node, { max_jobs: 3 })));
+    try {
+      await eventually(async () => {
+        const { rows } = await db.pool.query(
+          `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+        );
+        expect(rows).toHaveLength(3);
+      });
+    } finally {
+      await held.query('COMMIT');
+      held.release();
+    }
+    expect((await claims).flat()).toHaveLength(3);
+  });
+
   it('never exceeds max_running of a queue, and goes on when a job of it ends (I7)', async () => {
     const three = [await start(), await start(), await start()];
     await limit('batch', 5);
