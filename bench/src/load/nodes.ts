@@ -1,0 +1,45 @@
+import { randomUUID } from 'node:crypto';
+import { Connection } from './connection.js';
+
+export interface Fleet {
+  readonly urls: readonly string[];
+  readonly key: string;
+  /** How many, spread evenly over the masters. */
+  readonly workers: number;
+  readonly slots: number;
+}
+
+export interface SimulatedNode {
+  readonly id: string;
+  readonly connection: Connection;
+  readonly url: string;
+}
+
+/** Registers nodes, each with a connection of its own, as workers have. */
+export async function register({ urls, key, workers, slots }: Fleet): Promise<SimulatedNode[]> {
+  const nodes: SimulatedNode[] = [];
+  const enroll = async (k: number) => {
+    const url = urls[k % urls.length] as string;
+    const connection = new Connection(url, key);
+    const { id } = await connection.call<{ id: string }>('/api/v1/nodes', {
+      name: `bench-${randomUUID()}`,
+      instance_id: randomUUID(),
+      slots,
+      cpu_threads: 8,
+      cpu_model: 'simulated',
+      ram_total_bytes: 1,
+      gpus: [],
+      encoders: ['libx264'],
+      engines: ['ffmpeg'],
+      ffmpeg_version: 'none',
+      labels: {},
+    });
+    nodes.push({ id, connection, url });
+  };
+  let next = 0;
+  const enrollAll = async () => {
+    while (next < workers) await enroll(next++);
+  };
+  await Promise.all(Array.from({ length: 32 }, enrollAll));
+  return nodes;
+}

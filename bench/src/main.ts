@@ -1,0 +1,52 @@
+/**
+ * `npm run bench -- [SUITE…] [--quick] [--json FILE]`: measures the masters and their peers alternately, in
+ * one run, on one PostgreSQL with stated settings, and prints figures and ratios. Exits 1 if a suite
+ * could not be run; a bound that was missed is reported and is no failure.
+ */
+import { writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import freshBuild from '../../test/support/fresh-build.js';
+import { printResults } from './print.js';
+import { Bench, type Suite } from './suite.js';
+import { throughput } from './suites/throughput.js';
+
+const SUITES: readonly Suite[] = [throughput];
+
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: { quick: { type: 'boolean', default: false }, json: { type: 'string' } },
+});
+const chosen = positionals.length === 0 ? SUITES : positionals.map(suiteOf);
+// npm runs scripts in the folder of their package; INIT_CWD is where the person stands.
+const json = values.json && resolve(process.env.INIT_CWD ?? process.cwd(), values.json);
+
+freshBuild();
+const results: object[] = [];
+for (const suite of chosen) {
+  console.log(`${suite.name}: ${suite.about}`);
+  const bench = new Bench(suite.name, values.quick);
+  try {
+    await suite.run(bench);
+  } catch (error) {
+    process.exitCode = 1;
+    console.error(`${suite.name} failed:`, error);
+  } finally {
+    await bench.end();
+  }
+  printResults(bench);
+  results.push({
+    suite: suite.name,
+    figures: bench.figures,
+    ratios: bench.ratios.map(({ name, value }) => ({ name, value })),
+  });
+  // Written after each suite, so that an hour is not lost with the last one.
+  if (json) writeFileSync(json, `${JSON.stringify(results.length === 1 ? results[0] : results, null, 2)}\n`);
+}
+
+function suiteOf(name: string): Suite {
+  const suite = SUITES.find((one) => one.name === name);
+  if (suite) return suite;
+  console.error(`There is no suite ${name}. There are: ${SUITES.map((one) => one.name).join(', ')}.`);
+  process.exit(2);
+}
