@@ -28,6 +28,11 @@ export function cpuOfTree(pid: number): number {
   return sum;
 }
 
+/** The same of all children of this process that have ended: for a program that is run to its end. */
+export function cpuOfEndedChildren(): number {
+  return readStat(process.pid)?.reaped ?? 0;
+}
+
 function readStat(pid: number): Stat | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'latin1');

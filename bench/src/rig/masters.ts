@@ -7,6 +7,7 @@ export const KEY = 'bench-key-of-sixteen-characters';
 
 export class Masters {
   private constructor(
+    readonly dsn: string,
     readonly urls: readonly string[],
     private readonly programs: readonly Program[],
   ) {}
@@ -35,7 +36,7 @@ export class Masters {
       );
       urls.push(`http://127.0.0.1:${port}`);
     }
-    const masters = new Masters(urls, programs);
+    const masters = new Masters(dsn, urls, programs);
     await Promise.all(urls.map((_, k) => masters.ready(k)));
     return masters;
   }

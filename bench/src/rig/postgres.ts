@@ -65,18 +65,33 @@ export class BenchPostgres {
     return queryOnce<Row>(this.server.adminDsn, sql, values);
   }
 
-  /** Calls and mean server time in milliseconds of statements whose text matches, since the last reset. */
+  /**
+   * Calls and server time in milliseconds of statements whose text matches, since the last reset; of one
+   * database where its DSN is given.
+   */
   async statements(
     pattern: string,
+    dsn?: string,
   ): Promise<{ calls: number; mean_ms: number; total_ms: number; rows: number }> {
     const [row] = await this.admin<{ calls: number; total: number; rows: number }>(
       `SELECT coalesce(sum(calls), 0)::float8 AS calls, coalesce(sum(total_exec_time), 0) AS total,
               coalesce(sum(rows), 0)::float8 AS rows
-       FROM pg_stat_statements WHERE query ~ $1`,
-      [pattern],
+       FROM pg_stat_statements
+       WHERE query ~ $1 AND ($2::name IS NULL OR dbid = (SELECT oid FROM pg_database WHERE datname = $2))`,
+      [pattern, dsn === undefined ? null : new URL(dsn).pathname.slice(1)],
     );
     const { calls = 0, total = 0, rows = 0 } = row ?? {};
     return { calls, total_ms: total, mean_ms: calls > 0 ? total / calls : 0, rows };
+  }
+
+  /**
+   * Runs a fill so that what is measured next begins alike for everybody: the next timed checkpoint is minutes
+   * away, and autovacuum has been there.
+   */
+  async fill(dsn: string, fill: () => Promise<unknown>): Promise<void> {
+    await this.admin('CHECKPOINT');
+    await fill();
+    await queryOnce(this.adminDsn(dsn), 'VACUUM (ANALYZE)');
   }
 
   async resetStatements(): Promise<void> {
