@@ -2,8 +2,20 @@
 import { answerCalls } from '../rig/remote-process.js';
 import { drain, enroll } from './drain.js';
 import { fill } from './fill.js';
+import { beaten, startFleet, stopFleet } from './heartbeats.js';
+import { startStream, stopStream, streamed } from './stream.js';
 
-export const loadCalls = { drain, enroll, fill };
+export const loadCalls = {
+  drain,
+  enroll,
+  fill,
+  startStream,
+  streamed,
+  stopStream,
+  startFleet,
+  beaten,
+  stopFleet,
+};
 
 export type LoadCalls = typeof loadCalls;
 

@@ -7,6 +7,9 @@ export interface Fleet {
   /** How many, spread evenly over the masters. */
   readonly workers: number;
   readonly slots: number;
+  /** The queues they serve; all if absent. */
+  readonly queues?: readonly string[];
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 export interface SimulatedNode {
@@ -16,7 +19,14 @@ export interface SimulatedNode {
 }
 
 /** Registers nodes, each with a connection of its own, as workers have. */
-export async function register({ urls, key, workers, slots }: Fleet): Promise<SimulatedNode[]> {
+export async function register({
+  urls,
+  key,
+  workers,
+  slots,
+  queues = [],
+  labels = {},
+}: Fleet): Promise<SimulatedNode[]> {
   const nodes: SimulatedNode[] = [];
   const enroll = async (k: number) => {
     const url = urls[k % urls.length] as string;
@@ -25,6 +35,7 @@ export async function register({ urls, key, workers, slots }: Fleet): Promise<Si
       name: `bench-${randomUUID()}`,
       instance_id: randomUUID(),
       slots,
+      queues,
       cpu_threads: 8,
       cpu_model: 'simulated',
       ram_total_bytes: 1,
@@ -32,7 +43,7 @@ export async function register({ urls, key, workers, slots }: Fleet): Promise<Si
       encoders: ['libx264'],
       engines: ['ffmpeg'],
       ffmpeg_version: 'none',
-      labels: {},
+      labels,
     });
     nodes.push({ id, connection, url });
   };

@@ -1,0 +1,223 @@
+/**
+ * What a claim costs the server with a million jobs about, over the same with a thousand. A small and a big
+ * database, each with a master of its own, are claimed from in turn, ten jobs a claim; both are topped up
+ * after each turn, so that both sizes stay, and both see the same changes. The caches are warm.
+ */
+import { randomUUID } from 'node:crypto';
+import { Connection } from '../load/connection.js';
+import { register, type SimulatedNode } from '../load/nodes.js';
+import { KEY, Masters } from '../rig/masters.js';
+import type { BenchPostgres } from '../rig/postgres.js';
+import { type Pattern, Stock } from '../rig/stock.js';
+import type { Bench, Suite } from '../suite.js';
+
+const SIZES = { small: 1_000, big: 1_000_000 } as const;
+
+const TENANTS = 1_000;
+
+/** Jobs that wait to be served beside the million that is not. */
+const BESIDE = 1_000;
+
+/** Jobs in one claim. */
+const CLAIM = 10;
+
+/** Jobs claimed in one turn. */
+const TURN = 100;
+
+/** Turns that only warm caches and plans. */
+const WARM_UP = 3;
+
+/** ClaimJobs, told from all others by what it writes: nothing is submitted while a turn is taken. */
+const CLAIM_JOBS = 'INSERT INTO ffmpeg_master\\.leases';
+
+const BOUND = 1.3;
+
+/** One of the two databases. */
+interface Side {
+  readonly size: keyof typeof SIZES;
+  readonly dsn: string;
+  readonly masters: Masters;
+  readonly stock: Stock;
+}
+
+/** What is claimed, and how it is made as much again. */
+interface Lane {
+  readonly node: SimulatedNode;
+  refill(jobs: number): Promise<void>;
+}
+
+export const backlog: Suite = {
+  name: 'backlog',
+  about: 'server time of a claim with a million jobs about, over a thousand',
+  async run(bench) {
+    const postgres = await bench.postgres();
+    await inLanesOfOneTenant(bench, postgres);
+    await amongTenants(bench, postgres);
+    await withHistory(bench, postgres);
+  },
+};
+
+/** The heap is served, may not be served, and is paused: one fill for three cases. */
+async function inLanesOfOneTenant(bench: Bench, postgres: BenchPostgres): Promise<void> {
+  const sides = await openSides(bench, postgres);
+  const labels = { kind: 'heap' };
+  const lanes = await each(sides, async ({ size, masters, stock }) => {
+    const { urls } = masters;
+    const heap = await submitPattern(masters, stock, { queue: 'heap', requirements: { labels } });
+    const beside = await submitPattern(masters, stock, {});
+    await timed(bench, `${SIZES[size]} in one lane`, () => stock.add(heap, SIZES[size]));
+    await stock.add(beside, BESIDE);
+    const refill = (jobs: number) => stock.add(heap, jobs);
+    const refillBeside = (jobs: number) => stock.add(beside, jobs);
+    return {
+      waiting: { node: await nodeOf(urls, { queues: ['heap'], labels }), refill },
+      foreign_lane: { node: await nodeOf(urls), refill: refillBeside },
+      paused: { node: await nodeOf(urls, { labels }), refill: refillBeside },
+    };
+  });
+  await settle(postgres, sides);
+  await compare(bench, postgres, 'waiting', sides, { small: lanes.small.waiting, big: lanes.big.waiting });
+  await compare(bench, postgres, 'foreign_lane', sides, {
+    small: lanes.small.foreign_lane,
+    big: lanes.big.foreign_lane,
+  });
+  await each(sides, ({ masters }) => post(masters, '/api/v1/queues/heap/pause'));
+  await compare(bench, postgres, 'paused', sides, { small: lanes.small.paused, big: lanes.big.paused });
+  await closeSides(postgres, sides);
+}
+
+/** A thousand tenants: with one job each, and with a thousand each. */
+async function amongTenants(bench: Bench, postgres: BenchPostgres): Promise<void> {
+  const sides = await openSides(bench, postgres);
+  const lanes = await each(sides, async ({ size, masters, stock }) => {
+    const pattern = await submitPattern(masters, stock, {});
+    const all = [pattern.lane_id, ...(await stock.lanesOfTenants(pattern, TENANTS - 1))];
+    await timed(bench, `${SIZES[size]} among ${TENANTS} tenants`, () => stock.add(pattern, SIZES[size], all));
+    const refill = async (jobs: number) => {
+      const empty = await stock.emptyLanes(all);
+      await stock.add(pattern, empty.length || jobs, empty.length > 0 ? empty : all);
+    };
+    return { node: await nodeOf(masters.urls), refill };
+  });
+  await settle(postgres, sides);
+  await compare(bench, postgres, 'tenants', sides, lanes);
+  await closeSides(postgres, sides);
+}
+
+async function withHistory(bench: Bench, postgres: BenchPostgres): Promise<void> {
+  const sides = await openSides(bench, postgres);
+  const lanes = await each(sides, async ({ size, masters, stock }) => {
+    const waiting = await submitPattern(masters, stock, {});
+    const node = await nodeOf(masters.urls);
+    const [done] = await claimAndReport(node, 1);
+    const archived = await stock.keep('job_history', done as string);
+    await timed(bench, `${SIZES[size]} in history`, () => stock.add(archived, SIZES[size]));
+    await stock.add(waiting, BESIDE);
+    return { node, refill: (jobs: number) => stock.add(waiting, jobs) };
+  });
+  await settle(postgres, sides);
+  await compare(bench, postgres, 'history', sides, lanes);
+  await closeSides(postgres, sides);
+}
+
+/** Turns by turns; the ratio is that of the medians of all turns. */
+async function compare(
+  bench: Bench,
+  postgres: BenchPostgres,
+  name: string,
+  sides: Record<Side['size'], Side>,
+  lanes: Record<Side['size'], Lane>,
+): Promise<void> {
+  const turns = bench.quick ? 10 : 30;
+  for (let turn = -WARM_UP; turn < turns; turn += 1) {
+    for (const size of ['small', 'big'] as const) {
+      const { dsn } = sides[size];
+      const before = await postgres.statements(CLAIM_JOBS, dsn);
+      let jobs = 0;
+      let claims = 0;
+      for (; jobs < TURN; claims += 1) jobs += (await claimAndReport(lanes[size].node, CLAIM)).length;
+      const after = await postgres.statements(CLAIM_JOBS, dsn);
+      await lanes[size].refill(jobs);
+      if (turn < 0) continue;
+      const us = (after.total_ms - before.total_ms) * 1000;
+      bench.add(`${name}.${size}.us_per_job`, 'µs', us / jobs);
+      bench.add(`${name}.${size}.us_per_statement`, 'µs', us / (after.calls - before.calls));
+      bench.add(`${name}.${size}.jobs_per_claim`, 'jobs', jobs / claims);
+    }
+  }
+  const [small, big] = [bench.median(`${name}.small.us_per_job`), bench.median(`${name}.big.us_per_job`)];
+  bench.log(`${name}: ${small.toFixed(1)} µs a job with 1,000, ${big.toFixed(1)} with 1,000,000`);
+  bench.atMost(name, big / small, BOUND);
+}
+
+/** Ids of the jobs that one claim was given, all of them reported. */
+async function claimAndReport({ id, connection }: SimulatedNode, max_jobs: number): Promise<string[]> {
+  const { jobs } = await connection.call<{ jobs: { job: { id: string }; lease_token: number }[] }>(
+    `/api/v1/nodes/${id}/claim`,
+    { claim_id: randomUUID(), max_jobs, wait_seconds: 10 },
+  );
+  if (jobs.length === 0) throw new Error('a claim came back empty');
+  await connection.call(`/api/v1/nodes/${id}/report`, {
+    results: jobs.map(({ job, lease_token }) => ({ job_id: job.id, lease_token, status: 'completed' })),
+  });
+  return jobs.map(({ job }) => job.id);
+}
+
+async function openSides(bench: Bench, postgres: BenchPostgres): Promise<Record<Side['size'], Side>> {
+  const open = async (size: Side['size']): Promise<Side> => {
+    const dsn = await postgres.database();
+    const masters = await Masters.start(1, dsn);
+    bench.atEnd(() => masters.stop());
+    return { size, dsn, masters, stock: await Stock.open(dsn) };
+  };
+  return { small: await open('small'), big: await open('big') };
+}
+
+async function closeSides(postgres: BenchPostgres, sides: Record<Side['size'], Side>): Promise<void> {
+  await each(sides, async ({ dsn, masters, stock }) => {
+    await stock.close();
+    await masters.stop();
+    await postgres.drop(dsn);
+  });
+}
+
+/** Caches as of a server that has run for a while, and nothing of the fill left to write. */
+async function settle(postgres: BenchPostgres, sides: Record<Side['size'], Side>): Promise<void> {
+  await each(sides, ({ stock }) => stock.settle());
+  await postgres.admin('CHECKPOINT');
+}
+
+async function each<Result>(
+  sides: Record<Side['size'], Side>,
+  work: (side: Side) => Promise<Result>,
+): Promise<Record<Side['size'], Result>> {
+  return { small: await work(sides.small), big: await work(sides.big) };
+}
+
+async function submitPattern(masters: Masters, stock: Stock, job: object): Promise<Pattern> {
+  const { id } = await post<{ id: string }>(masters, '/api/v1/jobs', { scenario: 'bench', ...job });
+  return stock.keep('jobs', id);
+}
+
+async function nodeOf(
+  urls: readonly string[],
+  serves: { queues?: string[]; labels?: Record<string, string> } = {},
+): Promise<SimulatedNode> {
+  const [node] = await register({ urls, key: KEY, workers: 1, slots: CLAIM, ...serves });
+  return node as SimulatedNode;
+}
+
+async function post<Body>({ urls }: Masters, path: string, body: object = {}): Promise<Body> {
+  const connection = new Connection(urls[0] as string, KEY);
+  try {
+    return await connection.call<Body>(path, body);
+  } finally {
+    connection.close();
+  }
+}
+
+async function timed(bench: Bench, what: string, work: () => Promise<void>): Promise<void> {
+  const began = performance.now();
+  await work();
+  bench.log(`${what}: filled in ${((performance.now() - began) / 1000).toFixed(1)} s`);
+}
