@@ -283,11 +283,9 @@ describe('a setting of a later version', () => {
     const listening = pino({}, { write: (line: string) => void warnings.push(JSON.parse(line).msg) });
     const settings = settingsOf();
     settings.api.rate_limit = 10;
-    settings.database.replica_dsn = server.dsn;
     await (await startMaster(settings, listening)).stop();
     expect(warnings.filter((line) => line.includes('not used'))).toEqual([
       'api.rate_limit is not used by this version',
-      'database.replica_dsn is not used by this version',
     ]);
   });
 });

@@ -47,6 +47,7 @@ export class DatabaseSettings {
   @ConnectionString() direct_dsn?: string;
   /** For migrations. After loading: direct_dsn unless given. */
   @ConnectionString() migrate_dsn?: string;
+  /** For lists and statistics, never for a decision; any server that has the same rows, a little late. */
   @ConnectionString() replica_dsn?: string;
   @Text() data_dir: string = stateFolder();
   @Integer({ min: 1, max: 10_000 }) max_open_conns: number = 25;

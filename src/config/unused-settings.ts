@@ -2,7 +2,7 @@
 import type { Settings } from './settings.js';
 
 /** The keys of those that are set: who sets one believes that it does something. */
-export function unusedSettings({ api, database }: Settings): string[] {
-  const values = { 'api.rate_limit': api.rate_limit, 'database.replica_dsn': database.replica_dsn };
+export function unusedSettings({ api }: Settings): string[] {
+  const values = { 'api.rate_limit': api.rate_limit };
   return Object.entries(values).flatMap(([key, value]) => (value === undefined ? [] : [key]));
 }

@@ -6,15 +6,17 @@ import { DatabaseStartup } from './database-startup.js';
 import { Database } from './database.js';
 import { DatabaseMetrics } from './database.metrics.js';
 import { PooledDatabase } from './pooled-database.js';
+import { ReadDatabase } from './read-database.js';
+import { readDatabase } from './read-database.provider.js';
 import { StatementGroups } from './statement-groups.js';
 
 /** How long a start waits for the database before it goes on without, to answer probes. */
 const startPatienceMs = 10_000;
 
 /**
- * The database for every feature: `Database` for repositories, `DatabaseMetrics` for groups,
- * `DatabaseStartup` for the readiness probe. With `database.type: embedded` the command has started the
- * server and filled in the DSNs before.
+ * The database for every feature: `Database` for repositories, `ReadDatabase` for lists and statistics,
+ * `DatabaseMetrics` for groups, `DatabaseStartup` for the readiness probe. With `database.type: embedded` the
+ * command has started the server and filled in the DSNs before.
  */
 @Global()
 @Module({
@@ -68,9 +70,10 @@ const startPatienceMs = 10_000;
       },
     },
     { provide: Database, useExisting: PooledDatabase },
+    readDatabase,
     StatementGroups,
   ],
-  exports: [Database, PooledDatabase, DatabaseMetrics, DatabaseStartup, StatementGroups],
+  exports: [Database, PooledDatabase, ReadDatabase, DatabaseMetrics, DatabaseStartup, StatementGroups],
 })
 export class DatabaseModule implements OnApplicationShutdown {
   constructor(
