@@ -2,6 +2,8 @@ import { Registry } from 'prom-client';
 import { afterEach, describe, expect, it } from 'vitest';
 import { useDatabase } from '../../test/support/database.js';
 import { eventually } from '../../test/support/eventually.js';
+import { holdConnections } from '../../test/support/hold-connections.js';
+import { ConnectionPlaces } from './connection-places.js';
 import { DatabaseMetrics } from './database.metrics.js';
 import { Overloaded } from './overloaded.js';
 import { PooledDatabase, type PooledDatabaseOptions } from './pooled-database.js';
@@ -11,6 +13,8 @@ import { statement } from './statement.js';
 const one = statement('One', 'SELECT 1 AS one');
 const pid = statement('Pid', 'SELECT pg_backend_pid() AS pid');
 const sleep = statement('Sleep', 'SELECT pg_sleep($1)');
+const hot = statement('Hot', 'SELECT 1 AS one', { hot: true });
+const hotSleep = statement('HotSleep', 'SELECT pg_sleep($1)', { hot: true });
 
 describe('PooledDatabase', () => {
   const test = useDatabase({ migrated: false });
@@ -53,14 +57,71 @@ describe('PooledDatabase', () => {
     const database = open({ maxOpenConns: 2, acquireTimeoutMs: 200 });
     // Open before: on a busy machine a connection may take as long as the wait.
     await database.whenConnected(10_000);
-    await eventually(() => Promise.all([1, 2].map(() => database.query(sleep, [0.05]))), { within: 10_000 });
-    const busy = [database.query(sleep, [0.6]), database.query(sleep, [0.6])];
-    const refused: unknown = await database.query(one).catch((error: unknown) => error);
+    await eventually(() => Promise.all([1, 2].map(() => database.query(hotSleep, [0.05]))), {
+      within: 10_000,
+    });
+    const busy = [database.query(hotSleep, [0.6]), database.query(hotSleep, [0.6])];
+    const refused: unknown = await database.query(hot).catch((error: unknown) => error);
     expect(refused).toBeInstanceOf(Overloaded);
     expect((refused as Error).message).toMatch(/All 2 database connections.*max_open_conns/);
     expect(database.figures().open).toBe(2);
     await Promise.all(busy);
     await expect(database.query(one)).resolves.toEqual([{ one: 1 }]);
+  });
+
+  it.each([2, 3, 4, 8])(
+    'of %i connections keeps some for hot statements, whatever fills the others',
+    async (maxOpenConns) => {
+      const registry = new Registry();
+      const database = open({
+        maxOpenConns,
+        maxIdleConns: maxOpenConns,
+        metrics: new DatabaseMetrics(registry),
+      });
+      const ordinary = new ConnectionPlaces(maxOpenConns).ordinary;
+      const held = await holdConnections(database, ordinary);
+      const order: string[] = [];
+      const list = database.query(one).then(() => order.push('list'));
+      const next = database
+        .transaction((transaction) => transaction.query(one))
+        .then(() => order.push('duty'));
+      for (let n = 1; n <= 3; n += 1) await database.query(hot).then(() => order.push('claim'));
+      expect(order).toEqual(['claim', 'claim', 'claim']);
+      const text = await registry.metrics();
+      expect(text).toMatch(new RegExp(`^db_connections_in_use ${ordinary}$`, 'm'));
+      expect(text).toMatch(/^db_connections_waiting 2$/m);
+      expect(database.figures().open).toBeLessThanOrEqual(maxOpenConns);
+      await held.release();
+      await Promise.all([list, next]);
+      expect(order.slice(3).sort()).toEqual(['duty', 'list']);
+    },
+  );
+
+  it('lets hot statements use all connections, and never opens more than there may be', async () => {
+    const database = open({ maxOpenConns: 6 });
+    const busy = Promise.all(Array.from({ length: 12 }, () => database.query(hotSleep, [0.2])));
+    await eventually(() => expect(database.figures()).toMatchObject({ inUse: 6, waiting: 6 }));
+    expect(database.figures().open).toBe(6);
+    await busy;
+  });
+
+  it('tells ordinary statements that waited in vain which connections were busy', async () => {
+    const database = open({ maxOpenConns: 4, acquireTimeoutMs: 500 });
+    await database.whenConnected(10_000);
+    const held = await holdConnections(database, 2);
+    await expect(database.query(one)).rejects.toThrow(/^The 2 of this master's 4 .*max_open_conns/);
+    expect(database.figures().waiting).toBe(0);
+    await held.release();
+    await expect(database.query(one)).resolves.toEqual([{ one: 1 }]);
+  });
+
+  it('works with a single connection', async () => {
+    const database = open({ maxOpenConns: 1 });
+    const held = await holdConnections(database, 1);
+    const both = Promise.all([database.query(one), database.query(hot)]);
+    await held.release();
+    expect(await both).toEqual([[{ one: 1 }], [{ one: 1 }]]);
+    expect(database.figures().open).toBe(1);
   });
 
   it('keeps at most max_idle_conns idle', async () => {

@@ -4,6 +4,7 @@
  * is never repeated here: only its sender knows whether that would do harm.
  */
 import pg from 'pg';
+import { ConnectionPlaces } from './connection-places.js';
 import { Database, type Queryable } from './database.js';
 import type { DatabaseMetrics } from './database.metrics.js';
 import { Overloaded } from './overloaded.js';
@@ -11,11 +12,11 @@ import { inspectServer, whyNoWrites } from './pooler-detection.js';
 import { NoServerError, ServerLocator, type Server } from './server-locator.js';
 import { sessionTimeouts } from './session-timeouts.js';
 import { codeOf, isConnectionLost, isNotPrimary, noServer } from './sql-errors.js';
-import type { Statement } from './statement.js';
+import { statement, type Statement } from './statement.js';
 
 export interface PooledDatabaseOptions {
   readonly dsn: string;
-  /** Most connections at once; default 25. */
+  /** Most connections at once; default 25. Up to four of them, and half at most, are kept for hot statements. */
   readonly maxOpenConns?: number;
   /** Most connections kept while idle; default 5. */
   readonly maxIdleConns?: number;
@@ -39,10 +40,18 @@ interface Generation {
   readonly pool: pg.Pool;
 }
 
+/** A connection in use, and in which kind of place. */
+interface Acquired {
+  readonly client: pg.PoolClient;
+  readonly server: Server;
+  readonly hot: boolean;
+}
+
 export class PooledDatabase extends Database {
   readonly #options: Required<Omit<PooledDatabaseOptions, 'gate' | 'metrics' | 'onEvent'>> &
     Pick<PooledDatabaseOptions, 'gate' | 'metrics' | 'onEvent'>;
   readonly #locator: ServerLocator;
+  readonly #places: ConnectionPlaces;
   readonly #pools = new Set<pg.Pool>();
   readonly #endings = new Set<Promise<void>>();
   readonly #unwatch: (() => void) | undefined;
@@ -62,6 +71,7 @@ export class PooledDatabase extends Database {
       readWrite: true,
       ...options,
     };
+    this.#places = new ConnectionPlaces(this.#options.maxOpenConns);
     this.#locator = new ServerLocator(options.dsn, {
       readWrite: this.#options.readWrite,
       connectTimeoutMs: Math.min(3000, this.#options.acquireTimeoutMs),
@@ -86,38 +96,38 @@ export class PooledDatabase extends Database {
   }
 
   async #queryOnce<Row>(statement: Statement, values: readonly unknown[]): Promise<Row[]> {
-    const { client, server } = await this.#acquire();
+    const acquired = await this.#acquire(statement.hot === true);
     let failure: unknown;
     try {
-      return await this.#run<Row>(client, server, statement, values);
+      return await this.#run<Row>(acquired, statement, values);
     } catch (error) {
       failure = error;
       throw error;
     } finally {
-      this.#release(client, failure);
+      this.#release(acquired, failure);
     }
   }
 
   async transaction<T>(work: (transaction: Queryable) => Promise<T>): Promise<T> {
-    const { client, server } = await this.#acquire();
+    const acquired = await this.#acquire(false);
     let failure: unknown;
     try {
-      await this.#run(client, server, begin, []);
+      await this.#run(acquired, begin, []);
       const result = await work({
         query: <Row>(statement: Statement, values: readonly unknown[] = []) =>
-          this.#run<Row>(client, server, statement, values),
+          this.#run<Row>(acquired, statement, values),
       });
-      await this.#commit(client, server);
+      await this.#commit(acquired);
       return result;
     } catch (error) {
       failure = error;
       // Whatever the server would say now, the first error is the one that tells.
       if (!isConnectionLost(error)) {
-        await this.#run(client, server, rollback, []).catch((second: unknown) => (failure = second));
+        await this.#run(acquired, rollback, []).catch((second: unknown) => (failure = second));
       }
       throw error;
     } finally {
-      this.#release(client, failure);
+      this.#release(acquired, failure);
     }
   }
 
@@ -155,12 +165,11 @@ export class PooledDatabase extends Database {
       [...this.#pools].reduce((all, pool) => all + read(pool), 0);
     const open = sum((pool) => pool.totalCount);
     const idle = sum((pool) => pool.idleCount);
-    return { open, idle, inUse: open - idle, waiting: sum((pool) => pool.waitingCount) };
+    return { open, idle, inUse: open - idle, waiting: this.#places.waiting };
   }
 
   async #run<Row>(
-    client: pg.PoolClient,
-    server: Server,
+    { client, server }: Acquired,
     { name, text, prepared }: Statement,
     values: readonly unknown[],
   ): Promise<Row[]> {
@@ -175,7 +184,7 @@ export class PooledDatabase extends Database {
   }
 
   /** COMMIT of a failed transaction answers ROLLBACK and no error: a swallowed error would look like success. */
-  async #commit(client: pg.PoolClient, server: Server): Promise<void> {
+  async #commit({ client, server }: Acquired): Promise<void> {
     const started = performance.now();
     const { command } = await client.query('COMMIT');
     this.#options.metrics?.observeQuery('Commit', (performance.now() - started) / 1000);
@@ -186,38 +195,52 @@ export class PooledDatabase extends Database {
     }
   }
 
-  async #acquire(): Promise<{ client: pg.PoolClient; server: Server }> {
+  async #acquire(hot: boolean): Promise<Acquired> {
     const started = performance.now();
+    const { acquireTimeoutMs } = this.#options;
     const closedBecause = this.#options.gate?.();
     if (closedBecause !== undefined) throw new NotReadyError(closedBecause);
     for (let attempt = 1; ; attempt += 1) {
+      // Before the wait for a place: where there is no server, that is what everybody shall be told.
       const { pool, server } = await this.#generation();
+      const waited = performance.now() - started;
+      if (!(await this.#places.take(hot, Math.max(0, acquireTimeoutMs - waited)))) throw this.#allBusy(hot);
       try {
         const client = await pool.connect();
         client.on('error', ignore);
         this.#options.metrics?.observeWait((performance.now() - started) / 1000);
-        return { client, server };
+        return { client, server, hot };
       } catch (error) {
+        this.#places.give(hot);
         // Retired between our look and our turn: nothing was sent yet, so its successor may have a go.
         if (this.#current?.pool !== pool && !this.#closed && attempt < 5) continue;
-        if (isWaitTimeout(error)) {
-          throw new Overloaded(
-            `All ${this.#options.maxOpenConns} database connections of this master were busy for ${this.#options.acquireTimeoutMs} ms; raise database.max_open_conns or look for slow statements.`,
-          );
-        }
+        if (isWaitTimeout(error)) throw this.#allBusy(hot);
         this.#distrust(error);
         throw error;
       }
     }
   }
 
-  #release(client: pg.PoolClient, failure: unknown): void {
+  #allBusy(hot: boolean): Overloaded {
+    const { maxOpenConns, acquireTimeoutMs } = this.#options;
+    const { ordinary } = this.#places;
+    const which =
+      hot || ordinary === maxOpenConns
+        ? `All ${maxOpenConns} database connections of this master`
+        : `The ${ordinary} of this master's ${maxOpenConns} database connections that are not kept for claims, reports, heartbeats and submits`;
+    return new Overloaded(
+      `${which} were busy for ${acquireTimeoutMs} ms; raise database.max_open_conns or look for slow statements.`,
+    );
+  }
+
+  #release({ client, hot }: Acquired, failure: unknown): void {
     client.off('error', ignore);
     const pool = this.#poolOf(client);
     const lost = failure !== undefined && (isConnectionLost(failure) || isNotPrimary(failure));
     const spare =
-      pool !== undefined && pool.waitingCount === 0 && pool.idleCount >= this.#options.maxIdleConns;
+      pool !== undefined && this.#places.waiting === 0 && pool.idleCount >= this.#options.maxIdleConns;
     client.release(lost || spare);
+    this.#places.give(hot);
     if (lost) this.#distrust(failure);
   }
 
@@ -293,9 +316,10 @@ export class PooledDatabase extends Database {
   }
 }
 
-const begin: Statement = { name: 'Begin', text: 'BEGIN', prepared: false };
-const rollback: Statement = { name: 'Rollback', text: 'ROLLBACK', prepared: false };
-const ping: Statement = { name: 'Ping', text: 'SELECT 1', prepared: false };
+const begin = statement('Begin', 'BEGIN', { prepared: false });
+const rollback = statement('Rollback', 'ROLLBACK', { prepared: false });
+/** Hot, since groups that lost their connection wait for it. */
+const ping = statement('Ping', 'SELECT 1', { prepared: false, hot: true });
 
 /**
  * A name or an address may lead to another server than at our first look. The pool awaits what this

@@ -2,6 +2,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { useDatabase } from '../../test/support/database.js';
 import { eventually } from '../../test/support/eventually.js';
+import { holdConnections } from '../../test/support/hold-connections.js';
 import { pgbouncerProgram, startPgBouncer, type PgBouncer } from '../../test/support/pgbouncer.js';
 import { startPostgresProxy, type PostgresProxy } from '../../test/support/postgres-proxy.js';
 import { openSession } from './dedicated-session.js';
@@ -88,6 +89,23 @@ describe('pooler detection', () => {
         const answers = await Promise.all(Array.from({ length: 200 }, () => database.query(one)));
         expect(answers).toHaveLength(200);
         expect(await database.query(preparedNames)).toEqual([]);
+      } finally {
+        await database.close();
+      }
+    });
+
+    it('keeps connections for hot statements through it', async () => {
+      const database = new PooledDatabase({ dsn: bouncer.dsn, maxOpenConns: 4 });
+      try {
+        await eventually(() => database.connect());
+        const held = await holdConnections(database, 2);
+        const order: string[] = [];
+        const list = database.query(one).then(() => order.push('list'));
+        const hot = statement('Hot', 'SELECT 1', { hot: true });
+        await Promise.all([1, 2, 3].map(() => database.query(hot).then(() => order.push('hot'))));
+        expect(order).toEqual(['hot', 'hot', 'hot']);
+        await held.release();
+        await list;
       } finally {
         await database.close();
       }

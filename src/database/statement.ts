@@ -11,8 +11,17 @@ export interface Statement {
    * only the partitions it needs.
    */
   readonly prepared: boolean;
+  /**
+   * Claims, reports, heartbeats, submits and logs wait for it. Some connections of the pool are kept for such
+   * statements, so it must be short; one that reads or writes much would delay all others.
+   */
+  readonly hot?: boolean;
 }
 
-export function statement(name: string, text: string, options: { prepared?: boolean } = {}): Statement {
-  return { name, text, prepared: options.prepared ?? true };
+export function statement(
+  name: string,
+  text: string,
+  { prepared = true, hot = false }: { prepared?: boolean; hot?: boolean } = {},
+): Statement {
+  return { name, text, prepared, hot };
 }

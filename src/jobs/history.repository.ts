@@ -20,7 +20,7 @@ export interface HistoryDay {
 const FIND_ARCHIVED = statement(
   'GetArchivedJobs',
   `SELECT h.* FROM ffmpeg_master.job_history h WHERE h.archived_on = ANY($1::date[]) AND h.id = ANY($2::uuid[])`,
-  { prepared: false },
+  { prepared: false, hot: true },
 );
 
 const FIND_ARCHIVED_BY_NUMBER = statement(
@@ -41,6 +41,7 @@ const LIST_HISTORY_DAYS = statement(
    WHERE i.inhparent = 'ffmpeg_master.job_history'::regclass
      AND ${DAY} <= ((now() + interval '1 minute') AT TIME ZONE 'UTC')::date
    ORDER BY 1`,
+  { hot: true },
 );
 
 @Injectable()

@@ -37,6 +37,7 @@ const APPEND_LOGS = statement(
      ON CONFLICT DO NOTHING
    )
    SELECT h.ordinal FROM held h`,
+  { hot: true },
 );
 
 // DISTINCT: a chunk that was sent again after midnight is a row of both days.

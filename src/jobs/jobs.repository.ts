@@ -15,7 +15,7 @@ const GET_JOB_BY_NUMBER = statement(
   `SELECT ${LIVE} WHERE j.sequence_number = $1 AND j.tenant_id = $2`,
 );
 
-const GET_JOBS = statement('GetJobs', `SELECT ${LIVE} WHERE j.id = ANY($1::uuid[])`);
+const GET_JOBS = statement('GetJobs', `SELECT ${LIVE} WHERE j.id = ANY($1::uuid[])`, { hot: true });
 
 /** Live jobs; `HistoryRepository` has the archived ones. */
 @Injectable()

@@ -25,6 +25,7 @@ const FIND_LANE = statement(
   'FindLane',
   `SELECT ${LANE} FROM ffmpeg_master.lanes l
    WHERE l.tenant_id = $1 AND l.queue = $2 AND l.priority = $3 AND l.requirement_hash = $4`,
+  { hot: true },
 );
 
 // The count is off the hot path: a lane is made once and found in memory ever after.
@@ -39,11 +40,13 @@ const CREATE_LANE = statement(
           WHERE o.tenant_id = $1 AND o.requirement_hash <> $4) < $6
    ON CONFLICT DO NOTHING
    RETURNING ${LANE}`,
+  { hot: true },
 );
 
 const LIST_LANES = statement(
   'ListLanes',
   `SELECT ${LANE} FROM ffmpeg_master.lanes l WHERE l.id = ANY($1::int[])`,
+  { hot: true },
 );
 
 @Injectable()

@@ -41,6 +41,7 @@ const SeeMaster = statement(
    SET outage_ended_at = CASE WHEN clock_timestamp() - last_seen_at > ${OUTAGE_AFTER} THEN clock_timestamp()
                               ELSE outage_ended_at END,
        last_seen_at = clock_timestamp()`,
+  { hot: true },
 );
 
 const ForgetMaster = statement(

@@ -27,6 +27,7 @@ const LIST_NODES = statement(
 const LOAD_NODES = statement(
   'LoadNodes',
   `SELECT ${COLUMNS}, n.xmin::text AS version FROM ffmpeg_master.nodes n WHERE n.id = ANY($1::uuid[])`,
+  { hot: true },
 );
 
 // xmin is a row's version for free: whoever changes a node need not remember to say so.
@@ -74,6 +75,7 @@ const REVIVE_NODES = statement(
      ORDER BY id FOR UPDATE
    )
    UPDATE ffmpeg_master.nodes n SET status = 'online' FROM locked l WHERE n.id = l.id RETURNING n.id`,
+  { hot: true },
 );
 
 export interface NodeVersion {
