@@ -75,16 +75,24 @@ const HOT: Record<string, Expected> = {
   GetJobByNumber: { by: ['idx_jobs_sequence', 'leases_pkey'], factor: 2, because: 'the job and its lease' },
   GetJobs: { by: ['jobs_pkey', 'leases_pkey'], factor: 2, because: 'each job and its lease' },
   GetArchivedJobs: { by: ['job_history_pkey'], factor: 1, because: 'a row an id, on the days it can lie in' },
-  GetArchivedJobByNumber: { by: ['job_history_sequence_number_idx'], factor: 1, because: 'one row' },
+  GetArchivedJobByNumber: {
+    by: ['job_history_tenant_id_sequence_number_idx'],
+    factor: 1,
+    because: 'one row',
+  },
   ListJobs: {
-    by: ['idx_jobs_sequence', 'idx_jobs_status', 'leases_pkey'],
-    factor: 4,
-    because: 'each job and its lease; of two statuses a page each, half of which is not shown',
+    by: ['idx_jobs_sequence', 'idx_jobs_status', 'jobs_pkey', 'leases_pkey'],
+    factor: 3,
+    because: 'each job found in its order, then read by its key, and its lease',
   },
   ListArchivedJobs: {
-    by: ['job_history_sequence_number_idx', 'job_history_status_sequence_number_idx'],
-    factor: 1,
-    because: 'a row each',
+    by: [
+      'job_history_tenant_id_sequence_number_idx',
+      'job_history_tenant_id_status_sequence_number_idx',
+      'job_history_pkey',
+    ],
+    factor: 2,
+    because: 'found in its order, then read by its key',
   },
   ListJobEvents: { by: ['job_events_pkey'], factor: 1, because: 'a row each' },
 };

@@ -1,86 +1,221 @@
 import { Injectable } from '@nestjs/common';
-import { Database } from '../database/database.js';
+import type { Queryable } from '../database/database.js';
+import { ReadDatabase } from '../database/read-database.js';
 import { statement } from '../database/statement.js';
+import type { JobStatus } from '../protocol/job-status.js';
 import type { JobRow } from './job-row.js';
 import type { JobFilter } from './list-query.js';
 
-const LIVE = `SELECT j.*, l.progress, NULL::jsonb AS result, NULL::timestamptz AS completed_at
-  FROM ffmpeg_master.jobs j LEFT JOIN ffmpeg_master.leases l ON l.lease_token = j.lease_token`;
-
-const ARCHIVED = 'SELECT j.* FROM ffmpeg_master.job_history j';
-
-/**
- * A page of jobs, newest first, from the live table or from one day of history. The text is put together
- * from fixed parts, so that a filter that is not asked for costs nothing. Not prepared: see History.
- *
- * A status is asked for as a range of (status, sequence_number) in that order, which one index serves and
- * no other: as an equality, the planner walked all jobs by number until it had found enough of the status
- * (2,057 rows for a page of 51, and all 100,000 where the running ones are the oldest). Several statuses
- * are a page each, merged.
- */
-@Injectable()
-export class JobListRepository {
-  constructor(private readonly database: Database) {}
-
-  live(tenant_id: string, filter: JobFilter, before: number, limit: number): Promise<JobRow[]> {
-    return this.page('ListJobs', LIVE, { tenant_id, filter, before, limit });
-  }
-
-  archived(
-    day: string,
-    tenant_id: string,
-    filter: JobFilter,
-    before: number,
-    limit: number,
-  ): Promise<JobRow[]> {
-    return this.page('ListArchivedJobs', ARCHIVED, { day, tenant_id, filter, before, limit });
-  }
-
-  private page(name: string, select: string, wanted: Wanted): Promise<JobRow[]> {
-    const values: unknown[] = [];
-    const bind: Bind = (value) => `$${values.push(value)}`;
-    const before = bind(wanted.before);
-    const limit = bind(wanted.limit);
-    const conditions = conditionsOf(wanted, bind);
-    const pageOf = (range: readonly string[], order: string) =>
-      `${select} WHERE ${[...range, ...conditions].join(' AND ')} ORDER BY ${order} LIMIT ${limit}`;
-    const pages = (wanted.filter.status ?? []).map((one) => {
-      const status = bind(one);
-      const place = '(j.status, j.sequence_number)';
-      return pageOf(
-        [`${place} >= (${status}, 0)`, `${place} < (${status}, ${before})`],
-        'j.status DESC, j.sequence_number DESC',
-      );
-    });
-    const text =
-      pages.length === 0
-        ? pageOf([`j.sequence_number < ${before}`], 'j.sequence_number DESC')
-        : pages.length === 1
-          ? pages.join()
-          : `SELECT * FROM (${pages.map((page) => `(${page})`).join(' UNION ALL ')}) p
-             ORDER BY p.sequence_number DESC LIMIT ${limit}`;
-    return this.database.query<JobRow>(statement(name, text, { prepared: false }), values);
-  }
-}
-
-interface Wanted {
-  readonly day?: string;
+/** Jobs with numbers from `from` up to below `before`, newest first. */
+export interface Walk {
   readonly tenant_id: string;
   readonly filter: JobFilter;
   readonly before: number;
-  readonly limit: number;
+  readonly from: number;
+  /** Jobs wanted. */
+  readonly wanted: number;
+  /** Rows to look at for them, at most, of each status that is asked for. */
+  readonly most: number;
+}
+
+export interface Walked {
+  readonly rows: JobRow[];
+  /** Rows looked at, those that a filter left out included. */
+  readonly looked: number;
+  /** Where the walk ended early: all from this number on was looked at, nothing below it. */
+  readonly end: number | undefined;
+}
+
+/**
+ * Pages of jobs from one server, from the live table or from one day of history. Hardly more rows are read than
+ * `most`, whatever is asked for: an index by tenant and number gives the order, and a filter without an index of
+ * its own (queue, tag, time of creation, and in history the node) is tried on each row until enough were found or
+ * looked at. The text is put together from fixed parts; it is not prepared: see History.
+ *
+ * Nearly all live jobs are queued and nearly all archived ones completed, so these two statuses are filters
+ * too, and the index by status holds the others alone. Several of those are a walk each, merged.
+ */
+export class JobPages {
+  constructor(private readonly source: Queryable) {}
+
+  live(walk: Walk): Promise<Walked> {
+    return this.page(LIVE, walk);
+  }
+
+  archived(day: string, walk: Walk): Promise<Walked> {
+    return this.page(ARCHIVED, walk, day);
+  }
+
+  private async page(table: Table, walk: Walk, day?: string): Promise<Walked> {
+    const { text, values } = pageOf(table, walk, day);
+    const rows = await this.source.query<WalkedRow>(
+      statement(table.statement, text, { prepared: false }),
+      values,
+    );
+    return {
+      rows: rows.filter((row) => row.walk_fits),
+      looked: lastOfEach(rows).reduce((sum, row) => sum + row.walk_nth, 0),
+      end: lastOfEach(rows).reduce<number | undefined>(
+        (end, row) => (row.walk_goes_on && row.walk_number > (end ?? 0) ? row.walk_number : end),
+        undefined,
+      ),
+    };
+  }
+}
+
+@Injectable()
+export class JobListRepository {
+  constructor(private readonly reads: ReadDatabase) {}
+
+  /** Runs `work` over the pages of one server, and once more where a replica failed. */
+  read<T>(work: (pages: JobPages) => Promise<T>): Promise<T> {
+    return this.reads.read((source) => work(new JobPages(source)));
+  }
+}
+
+interface Table {
+  readonly statement: string;
+  readonly name: string;
+  /** What nearly all rows are: the index by status leaves them out. */
+  readonly usual: JobStatus;
+  /** Jobs of a node are found by an index: no more of them are live than the node has slots. */
+  readonly byNode: boolean;
+  /** The row of the walk's row `w`, found by its key. */
+  readonly row: (day: string) => string;
+}
+
+const LIVE: Table = {
+  statement: 'ListJobs',
+  name: 'ffmpeg_master.jobs',
+  usual: 'queued',
+  byNode: true,
+  row: () => `SELECT j.*, l.progress, NULL::jsonb AS result, NULL::timestamptz AS completed_at
+     FROM ffmpeg_master.jobs j LEFT JOIN ffmpeg_master.leases l ON l.lease_token = j.lease_token
+     WHERE j.id = w.id`,
+};
+
+const ARCHIVED: Table = {
+  statement: 'ListArchivedJobs',
+  name: 'ffmpeg_master.job_history',
+  usual: 'completed',
+  byNode: false,
+  row: (day) => `SELECT j.* FROM ffmpeg_master.job_history j WHERE j.id = w.id AND j.archived_on = ${day}`,
+};
+
+/** A job that was asked for, or the row at which a walk ended: then `walk_fits` is false and the job is empty. */
+interface WalkedRow extends JobRow {
+  walk: number;
+  walk_number: number;
+  walk_fits: boolean;
+  walk_nth: number;
+  /** The walk ended here, and there are more rows. */
+  walk_goes_on: boolean;
+}
+
+/** The lowest row that came back of each walk. */
+function lastOfEach(rows: readonly WalkedRow[]): WalkedRow[] {
+  return [...new Map(rows.map((row) => [row.walk, row])).values()];
 }
 
 /** Adds a value and answers its place in the text. */
 type Bind = (value: unknown) => string;
 
-function conditionsOf({ day, tenant_id, filter }: Wanted, bind: Bind): string[] {
-  const conditions = [`j.tenant_id = ${bind(tenant_id)}`];
-  if (day) conditions.push(`j.archived_on = ${bind(day)}`);
+/**
+ * From the row `most` on every row passes, fitting or not, so the LIMIT ends the walk soon after it; the lowest
+ * row that comes back tells how far it went. A LIMIT of `most` around the walk would do the same, and have the
+ * planner sort a table of 100,000 rows for it; as it is, it plans for the few rows that a page has. LATERAL …
+ * LIMIT 1 keeps it to one look-up for each job shown.
+ */
+function pageOf(table: Table, walk: Walk, day?: string): { text: string; values: unknown[] } {
+  const values: unknown[] = [];
+  const bind: Bind = (value) => `$${values.push(value)}`;
+  const [most, wanted] = [bind(walk.most), bind(walk.wanted)];
+  const on = day === undefined ? '' : bind(day);
+  const ofDay = on === '' ? [] : [`j.archived_on = ${on}`];
+  const walks = rangesOf(table, walk, bind).map(
+    ({ range, order, also }, number) => `(
+     SELECT ${number} AS walk, w.*
+     FROM (
+       SELECT j.id, j.sequence_number, ${fits([...conditionsOf(walk.filter, bind), ...also])} AS fits,
+              row_number() OVER o AS nth, lead(true) OVER o IS NOT NULL AS goes_on
+       FROM ${table.name} j
+       WHERE ${[...range, ...ofDay].join(' AND ')}
+       WINDOW o AS (ORDER BY ${order})
+       ORDER BY ${order}
+     ) w
+     WHERE CASE WHEN w.fits OR w.nth >= ${most} OR NOT w.goes_on THEN true END
+     LIMIT ${wanted})`,
+  );
+  const text = `SELECT d.*, w.walk, w.sequence_number AS walk_number, w.fits AS walk_fits, w.nth AS walk_nth,
+          w.nth >= ${most} AND w.goes_on AS walk_goes_on
+   FROM (${walks.join(' UNION ALL ')}) w
+   LEFT JOIN LATERAL (
+     ${table.row(on)} AND w.fits LIMIT 1
+   ) d ON true
+   ORDER BY w.sequence_number DESC`;
+  return { text, values };
+}
+
+interface Range {
+  readonly range: readonly string[];
+  readonly order: string;
+  /** Conditions that the range does not hold. */
+  readonly also: readonly string[];
+}
+
+// As pairs and triples in the order of an index, which that index serves and no other: as an equality and an
+// order, the planner took other ways, a walk over all 100,000 jobs among them.
+function rangesOf(table: Table, { tenant_id, filter, from, before }: Walk, bind: Bind): Range[] {
+  const [tenant, lowest, highest] = [bind(tenant_id), bind(from), bind(before)];
+  const statuses = filter.status?.length ? filter.status : undefined;
+  const ofStatus = () => (statuses ? [`j.status = ANY(${bind(statuses)}::text[])`] : []);
+  if (table.byNode && filter.node) {
+    return [
+      {
+        range: [
+          `j.node_id = ${bind(filter.node)} AND j.status IN ('assigned', 'running')`,
+          `j.tenant_id = ${tenant} AND j.sequence_number >= ${lowest} AND j.sequence_number < ${highest}`,
+        ],
+        order: 'j.sequence_number DESC',
+        also: ofStatus(),
+      },
+    ];
+  }
+  if (!statuses || statuses.includes(table.usual)) {
+    const place = '(j.tenant_id, j.sequence_number)';
+    return [
+      {
+        range: [`${place} >= (${tenant}, ${lowest}) AND ${place} < (${tenant}, ${highest})`],
+        order: 'j.tenant_id DESC, j.sequence_number DESC',
+        also: ofStatus(),
+      },
+    ];
+  }
+  const place = '(j.tenant_id, j.status, j.sequence_number)';
+  return statuses.map((one) => {
+    const status = bind(one);
+    return {
+      range: [
+        `${place} >= (${tenant}, ${status}, ${lowest}) AND ${place} < (${tenant}, ${status}, ${highest})`,
+        `j.status <> '${table.usual}'`,
+      ],
+      order: 'j.tenant_id DESC, j.status DESC, j.sequence_number DESC',
+      also: [],
+    };
+  });
+}
+
+function conditionsOf(filter: JobFilter, bind: Bind): string[] {
+  const conditions: string[] = [];
   if (filter.queue) conditions.push(`j.queue = ${bind(filter.queue)}`);
   if (filter.node) conditions.push(`j.node_id = ${bind(filter.node)}`);
   if (filter.tag) conditions.push(`j.tags @> ARRAY[${bind(filter.tag)}::text]`);
   if (filter.created_after) conditions.push(`j.created_at >= ${bind(filter.created_after)}`);
   if (filter.created_before) conditions.push(`j.created_at < ${bind(filter.created_before)}`);
   return conditions;
+}
+
+/** A job on no node has no node to compare, which is neither true nor false. */
+function fits(conditions: readonly string[]): string {
+  return conditions.length === 0 ? 'true' : `(${conditions.join(' AND ')}) IS TRUE`;
 }

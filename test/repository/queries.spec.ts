@@ -6,7 +6,6 @@ import 'reflect-metadata';
 import { readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import type { Database } from '../../src/database/database.js';
 import type * as statements from '../../src/database/statement.js';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -63,12 +62,14 @@ describe('a statement', () => {
 
 /** The lists of jobs are put together from what is asked for: these show each part of them. */
 async function putTogetherLists(): Promise<void> {
-  const { JobListRepository } = await import('../../src/jobs/job-list.repository.js');
-  const list = new JobListRepository({ query: () => Promise.resolve([]) } as unknown as Database);
-  await list.live('default', {}, 1, 1);
-  await list.live('default', { status: ['queued'], queue: 'live', tag: 'a' }, 1, 1);
-  await list.live('default', { status: ['queued', 'running'] }, 1, 1);
-  await list.archived('2026-01-01', 'default', { created_after: '2026-01-01' }, 1, 1);
+  const { JobPages } = await import('../../src/jobs/job-list.repository.js');
+  const pages = new JobPages({ query: () => Promise.resolve([]) });
+  const walk = { tenant_id: 'default', filter: {}, before: 1, from: 1, wanted: 1, most: 1 };
+  await pages.live(walk);
+  await pages.live({ ...walk, filter: { status: ['queued'], queue: 'live', tag: 'a' } });
+  await pages.live({ ...walk, filter: { status: ['assigned', 'running'] } });
+  await pages.live({ ...walk, filter: { node: 'a' } });
+  await pages.archived('2026-01-01', { ...walk, filter: { created_after: '2026-01-01' } });
 }
 
 function sqlFile(file: string): string {

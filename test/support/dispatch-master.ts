@@ -8,6 +8,7 @@ import type { Principal } from '../../src/access/principal.js';
 import { Settings } from '../../src/config/settings.js';
 import type { Database } from '../../src/database/database.js';
 import { DatabaseMetrics } from '../../src/database/database.metrics.js';
+import { PrimaryReads } from '../../src/database/read-database.js';
 import { StatementGroups } from '../../src/database/statement-groups.js';
 import { ClaimRepository, type AttemptRow } from '../../src/dispatch/claim.repository.js';
 import { ClaimsService } from '../../src/dispatch/claims.service.js';
@@ -94,7 +95,7 @@ export class DispatchMaster {
     this.jobs = new JobsService(
       repository,
       this.history,
-      new JobList(new JobListRepository(database), this.history),
+      new JobList(new JobListRepository(new PrimaryReads(database)), this.history),
       new TransitionsRepository(database),
       lanes,
       fit,

@@ -17,13 +17,29 @@ WHERE p.day < ((now() - interval '10 minutes') AT TIME ZONE 'UTC')::date
   AND NOT EXISTS (SELECT FROM ffmpeg_master.history_days d WHERE d.day = p.day);
 
 -- CloseDay (planned with its values each time)
-WITH fence AS MATERIALIZED (SELECT 1 FROM ffmpeg_master.leadership WHERE epoch = $1::bigint AND master_id = $2::uuid FOR SHARE),
+WITH RECURSIVE fence AS MATERIALIZED (SELECT 1 FROM ffmpeg_master.leadership WHERE epoch = $1::bigint AND master_id = $2::uuid FOR SHARE),
+tenant AS (
+  (SELECT j.tenant_id FROM ffmpeg_master.job_history j WHERE j.archived_on = $3::date ORDER BY j.tenant_id LIMIT 1)
+  UNION ALL
+  SELECT n.tenant_id FROM tenant t CROSS JOIN LATERAL (
+    SELECT j.tenant_id FROM ffmpeg_master.job_history j
+    WHERE j.archived_on = $3::date AND j.tenant_id > t.tenant_id ORDER BY j.tenant_id LIMIT 1
+  ) n
+),
 closed AS (
   INSERT INTO ffmpeg_master.history_days (day, lowest, highest)
   SELECT $3::date, coalesce(min(h.lowest), 1), coalesce(max(h.highest), 0)
   FROM fence
-  CROSS JOIN (SELECT min(j.sequence_number) AS lowest, max(j.sequence_number) AS highest
-              FROM ffmpeg_master.job_history j WHERE j.archived_on = $3::date) h
+  CROSS JOIN (
+    SELECT min(l.sequence_number) AS lowest, max(u.sequence_number) AS highest
+    FROM tenant t
+    CROSS JOIN LATERAL (SELECT j.sequence_number FROM ffmpeg_master.job_history j
+                        WHERE j.archived_on = $3::date AND j.tenant_id = t.tenant_id
+                        ORDER BY j.sequence_number LIMIT 1) l
+    CROSS JOIN LATERAL (SELECT j.sequence_number FROM ffmpeg_master.job_history j
+                        WHERE j.archived_on = $3::date AND j.tenant_id = t.tenant_id
+                        ORDER BY j.sequence_number DESC LIMIT 1) u
+  ) h
   HAVING count(*) > 0
   ON CONFLICT (day) DO NOTHING
   RETURNING 1

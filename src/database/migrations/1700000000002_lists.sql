@@ -1,0 +1,43 @@
+-- Up Migration
+
+-- Lists: the tenant first, since a list is one tenant's. Nearly all live jobs are queued and nearly all archived ones
+-- completed, so the indexes by status leave these out, and a submit and the end of a job pay for one index
+-- less. No longer unique: the numbers come from one sequence, and the check cost each claim and each start a look at
+-- the version before (docs/adr/0019).
+--
+-- Closed days first, whose locks block nothing, then the present one, then what a claim or a report needs.
+DO $$
+DECLARE
+  today text := 'job_history_' || to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD');
+  day text;
+BEGIN
+  FOR day IN
+    SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+    WHERE i.inhparent = 'ffmpeg_master.job_history'::regclass
+    ORDER BY c.relname = today, c.relname
+  LOOP
+    EXECUTE format('CREATE INDEX ON ffmpeg_master.%I (tenant_id, sequence_number)', day);
+    EXECUTE format('CREATE INDEX ON ffmpeg_master.%I (tenant_id, status, sequence_number) WHERE status <> %L', day, 'completed');
+  END LOOP;
+END $$;
+CREATE INDEX job_history_by_number ON ffmpeg_master.job_history (tenant_id, sequence_number);
+CREATE INDEX job_history_by_status ON ffmpeg_master.job_history (tenant_id, status, sequence_number)
+  WHERE status <> 'completed';
+CREATE INDEX jobs_by_number ON ffmpeg_master.jobs (tenant_id, sequence_number);
+CREATE INDEX jobs_by_status ON ffmpeg_master.jobs (tenant_id, status, sequence_number) WHERE status <> 'queued';
+
+DROP INDEX ffmpeg_master.idx_jobs_sequence, ffmpeg_master.idx_jobs_status,
+  ffmpeg_master.idx_job_history_sequence, ffmpeg_master.idx_job_history_status;
+ALTER INDEX ffmpeg_master.jobs_by_number RENAME TO idx_jobs_sequence;
+ALTER INDEX ffmpeg_master.jobs_by_status RENAME TO idx_jobs_status;
+ALTER INDEX ffmpeg_master.job_history_by_number RENAME TO idx_job_history_sequence;
+ALTER INDEX ffmpeg_master.job_history_by_status RENAME TO idx_job_history_status;
+
+-- Down Migration
+
+DROP INDEX ffmpeg_master.idx_jobs_sequence, ffmpeg_master.idx_jobs_status,
+  ffmpeg_master.idx_job_history_sequence, ffmpeg_master.idx_job_history_status;
+CREATE UNIQUE INDEX idx_jobs_sequence ON ffmpeg_master.jobs (sequence_number);
+CREATE INDEX idx_jobs_status ON ffmpeg_master.jobs (status, sequence_number);
+CREATE INDEX idx_job_history_sequence ON ffmpeg_master.job_history (sequence_number);
+CREATE INDEX idx_job_history_status ON ffmpeg_master.job_history (status, sequence_number);
