@@ -9,9 +9,15 @@ import { parseArgs } from 'node:util';
 import freshBuild from '../../test/support/fresh-build.js';
 import { printResults } from './print.js';
 import { Bench, type Suite } from './suite.js';
+import { backlog } from './suites/backlog.js';
+import { bloat } from './suites/bloat.js';
+import { fleet } from './suites/fleet.js';
+import { latency } from './suites/latency.js';
+import { scale } from './suites/scale.js';
+import { submit } from './suites/submit.js';
 import { throughput } from './suites/throughput.js';
 
-const SUITES: readonly Suite[] = [throughput];
+const SUITES: readonly Suite[] = [throughput, submit, latency, backlog, bloat, fleet, scale];
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -35,6 +41,10 @@ for (const suite of chosen) {
     await bench.end();
   }
   printResults(bench);
+  for (const grown of bench.grown) {
+    process.exitCode = 1;
+    console.error(`Statements per job have grown. ${grown}.`);
+  }
   results.push({
     suite: suite.name,
     figures: bench.figures,

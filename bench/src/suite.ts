@@ -1,7 +1,14 @@
 /** What a suite is, and what it tells: figures of all rounds, and ratios of their medians. */
-import { RemoteProcess } from './rig/remote-process.js';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { type Calls, RemoteProcess } from './rig/remote-process.js';
 import { BenchPostgres } from './rig/postgres.js';
 import type { LoadCalls } from './load/main.js';
+
+/** What statements per job may not exceed, by suite and name. */
+const BOUNDS = JSON.parse(
+  readFileSync(new URL('../statements-per-job.json', import.meta.url), 'utf8'),
+) as Readonly<Record<string, number>>;
 
 export interface Suite {
   readonly name: string;
@@ -29,6 +36,8 @@ export class Bench {
   private readonly found: Ratio[] = [];
   private readonly ending: (() => Promise<void>)[] = [];
   readonly skipped: string[] = [];
+  /** What broke the guard on statements per job, in words. */
+  readonly grown: string[] = [];
 
   constructor(
     readonly suite: string,
@@ -47,6 +56,10 @@ export class Bench {
     else this.samples.set(name, { unit, values: [value] });
   }
 
+  has(name: string): boolean {
+    return this.samples.has(name);
+  }
+
   median(name: string): number {
     const sample = this.samples.get(name);
     if (!sample) throw new Error(`nothing was measured of ${name}`);
@@ -60,6 +73,18 @@ export class Bench {
 
   atMost(name: string, value: number, bound: number): void {
     this.found.push({ name: `${this.suite}.${name}`, value, bound: `≤ ${bound}`, holds: value <= bound });
+  }
+
+  /**
+   * Fails the run if the figure `NAME.statements_per_job` exceeds its bound: counted, so the same on a slow
+   * machine. Groups follow the load, so the bounds leave room for that, and none for one statement a request.
+   */
+  guardStatements(name: string): void {
+    const [figure, key] = [`${name}.statements_per_job`, `${this.suite}.${name}`];
+    const bound = BOUNDS[key];
+    if (bound === undefined) throw new Error(`statements-per-job.json has no bound of ${key}`);
+    const counted = this.median(figure);
+    if (!(counted <= bound)) this.grown.push(`${key}: ${counted} statements a job; the bound is ${bound}`);
   }
 
   get figures(): Figure[] {
@@ -76,7 +101,9 @@ export class Bench {
     return this.found;
   }
 
+  /** Leaves something out for want of a program. CI installs all of them, so there it is a failure. */
   skip(reason: string): void {
+    if (process.env.CI === 'true') throw new Error(reason);
     this.skipped.push(reason);
     this.log(`SKIPPED: ${reason}`);
   }
@@ -94,9 +121,14 @@ export class Bench {
 
   /** A load process that ends with the suite. */
   load(): RemoteProcess<LoadCalls> {
-    const load = new RemoteProcess<LoadCalls>(new URL('./load/main.ts', import.meta.url).pathname);
-    this.atEnd(() => load.stop());
-    return load;
+    return this.remote<LoadCalls>('load/main.ts');
+  }
+
+  /** A process of this module below src/ that ends with the suite. */
+  remote<Of extends Calls>(module: string): RemoteProcess<Of> {
+    const remote = new RemoteProcess<Of>(fileURLToPath(new URL(module, import.meta.url)));
+    this.atEnd(() => remote.stop());
+    return remote;
   }
 
   atEnd(work: () => Promise<void>): void {

@@ -18,11 +18,12 @@ interface Given {
 let fleet: SimulatedNode[] = [];
 let slotsOfFleet = 0;
 
-/** Registers the workers of the next drains. */
-export async function enroll(options: Fleet): Promise<void> {
+/** Registers the workers of the next drains and answers their ids. */
+export async function enroll(options: Fleet): Promise<string[]> {
   for (const { connection } of fleet) connection.close();
   fleet = await register(options);
   slotsOfFleet = options.slots;
+  return fleet.map(({ id }) => id);
 }
 
 /**

@@ -3,7 +3,9 @@ import { answerCalls } from '../rig/remote-process.js';
 import { drain, enroll } from './drain.js';
 import { fill } from './fill.js';
 import { beaten, startFleet, stopFleet } from './heartbeats.js';
+import { beatIdly, burst, latency, park, report } from './parked.js';
 import { startStream, stopStream, streamed } from './stream.js';
+import { submit } from './submit.js';
 
 export const loadCalls = {
   drain,
@@ -15,6 +17,12 @@ export const loadCalls = {
   startFleet,
   beaten,
   stopFleet,
+  submit,
+  park,
+  latency,
+  burst,
+  report,
+  beatIdly,
 };
 
 export type LoadCalls = typeof loadCalls;

@@ -2,7 +2,8 @@
  * graphile-worker in a process of its own: its workers run in it and reach the database by SQL.
  *
  * `default` is its default preset at concurrency 24. `localQueue` is the preset of its own `perfTest`: 500
- * jobs fetched at a time, completions batched. The pools have the size that its documentation asks for.
+ * jobs fetched at a time, completions batched. The pool has two connections more than jobs run at once, as its
+ * documentation asks.
  */
 import type * as GraphileWorker from 'graphile-worker';
 import pg from 'pg';
@@ -18,15 +19,14 @@ const { Logger, makeWorkerUtils, run, WorkerPreset } = await import('graphile-wo
 const CONCURRENCY = 24;
 
 const PRESETS = {
-  default: { concurrentJobs: CONCURRENCY, maxPoolSize: CONCURRENCY + 2 },
+  default: { concurrentJobs: CONCURRENCY },
   localQueue: {
     concurrentJobs: CONCURRENCY,
-    maxPoolSize: CONCURRENCY + 1,
     localQueue: { size: 500, refetchDelay: { durationMs: 10 } },
     completeJobBatchDelay: 0,
     failJobBatchDelay: 0,
   },
-  latency: { concurrentJobs: 10, maxPoolSize: 12 },
+  latency: { concurrentJobs: 10 },
 };
 
 type Preset = keyof typeof PRESETS;
@@ -34,20 +34,24 @@ type Preset = keyof typeof PRESETS;
 const PAYLOAD = { scenario: 'bench' };
 
 const logger = new Logger(() => (level, message) => {
-  if (level === 'error' || level === 'warning') console.error(`graphile-worker: ${message}`);
+  if (['error', 'warning'].includes(level)) console.error(`graphile-worker: ${message}`);
 });
 
 let runner: GraphileWorker.Runner | undefined;
+/** Ours, because its own is still open for a moment after its end. */
+let pool: pg.Pool | undefined;
 
 /** Makes its tables in an empty database, and so many jobs that wait. */
 async function fill({ dsn, jobs }: { dsn: string; jobs: number }): Promise<void> {
-  const utils = await makeWorkerUtils({ connectionString: dsn, logger });
+  const pgPool = new pg.Pool({ connectionString: dsn });
+  const utils = await makeWorkerUtils({ pgPool, logger });
   await utils.migrate();
   for (let left = jobs; left > 0; left -= 1000) {
     const length = Math.min(1000, left);
     await utils.addJobs(Array.from({ length }, () => ({ identifier: 'bench', payload: PAYLOAD })));
   }
   await utils.release();
+  await pgPool.end();
 }
 
 /** Goes on working after the end of its time, until `stop`. */
@@ -89,9 +93,11 @@ async function submit({
   connections,
   ...loop
 }: ClosedLoop & { dsn: string; connections: number }): Promise<Looped> {
-  const utils = await makeWorkerUtils({ connectionString: dsn, maxPoolSize: connections, logger });
+  const pgPool = new pg.Pool({ connectionString: dsn, max: connections });
+  const utils = await makeWorkerUtils({ pgPool, logger });
   const looped = await closedLoop(loop, () => utils.addJob('bench', PAYLOAD));
   await utils.release();
+  await pgPool.end();
   return looped;
 }
 
@@ -109,8 +115,10 @@ async function start(
   preset: Preset,
   task: GraphileWorker.Task,
 ): Promise<GraphileWorker.Runner> {
+  pool = new pg.Pool({ connectionString, max: PRESETS[preset].concurrentJobs + 2 });
   runner = await run({
-    preset: { extends: [WorkerPreset], worker: { connectionString, ...PRESETS[preset] } },
+    pgPool: pool,
+    preset: { extends: [WorkerPreset], worker: PRESETS[preset] },
     taskList: { bench: task },
     logger,
     noHandleSignals: true,
@@ -120,7 +128,8 @@ async function start(
 
 async function stop(): Promise<void> {
   await runner?.stop();
-  runner = undefined;
+  await pool?.end();
+  runner = pool = undefined;
 }
 
 export const graphileCalls = { fill, drain, submit, latency, stop };

@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
+import type { Drained } from './peer.js';
 
 /** Of Debian's package; else any on the path. Undefined where there is none. */
 export function findPgbench(): string | undefined {
@@ -65,12 +66,12 @@ export async function fillForPgbench(dsn: string, jobs: number): Promise<void> {
   await client.end();
 }
 
-/** Drains the queue and answers jobs a second. The jobs must divide evenly over the clients. */
+/** Drains the queue. The jobs must divide evenly over the clients. */
 export async function runPgbench(
   program: string,
   dsn: string,
   { clients, jobs }: { clients: number; jobs: number },
-): Promise<number> {
+): Promise<Drained> {
   const folder = await mkdtemp(join(tmpdir(), 'ffmpeg-master-pgbench-'));
   try {
     const script = join(folder, 'claim-and-archive.sql');
@@ -84,7 +85,7 @@ export async function runPgbench(
     const rate = /tps = ([\d.]+)/.exec(stdout)?.[1];
     if (rate === undefined) throw new Error(`pgbench did not tell its rate:\n${stdout}`);
     await expectAllArchived(dsn, jobs);
-    return Number(rate) * 100;
+    return { jobs, seconds: jobs / 100 / Number(rate) };
   } finally {
     await rm(folder, { recursive: true });
   }

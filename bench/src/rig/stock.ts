@@ -24,6 +24,8 @@ export class Stock {
     // Cut off where a suite failed and its server stops: whoever waits for an answer gets the error.
     client.on('error', () => undefined);
     await client.connect();
+    // The role's time-outs are for masters.
+    await client.query('SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0');
     return new Stock(client);
   }
 

@@ -5,23 +5,21 @@
  * line overlaps the claim of another, as claims and reports of a master do.
  */
 import { randomUUID } from 'node:crypto';
+import type * as SettingsModule from '../../../src/config/settings.js';
+import type * as Pool from '../../../src/database/pooled-database.js';
+import type * as Claims from '../../../src/dispatch/claim.repository.js';
+import type * as Reports from '../../../src/dispatch/report.repository.js';
+import type * as Backoff from '../../../src/jobs/backoff.js';
 import { answerCalls } from '../rig/remote-process.js';
 
 // The build, as a master runs it: decorators are compiled there. A changed signature breaks the types here.
 const dist = new URL('../../../dist/', import.meta.url);
 const built = <Module>(file: string) => import(new URL(file, dist).href) as Promise<Module>;
-type Src = {
-  pool: typeof import('../../../src/database/pooled-database.js');
-  claims: typeof import('../../../src/dispatch/claim.repository.js');
-  reports: typeof import('../../../src/dispatch/report.repository.js');
-  backoff: typeof import('../../../src/jobs/backoff.js');
-  settings: typeof import('../../../src/config/settings.js');
-};
-const { PooledDatabase } = await built<Src['pool']>('database/pooled-database.js');
-const { ClaimRepository } = await built<Src['claims']>('dispatch/claim.repository.js');
-const { ReportRepository } = await built<Src['reports']>('dispatch/report.repository.js');
-const { backoffTable } = await built<Src['backoff']>('jobs/backoff.js');
-const { Settings } = await built<Src['settings']>('config/settings.js');
+const { PooledDatabase } = await built<typeof Pool>('database/pooled-database.js');
+const { ClaimRepository } = await built<typeof Claims>('dispatch/claim.repository.js');
+const { ReportRepository } = await built<typeof Reports>('dispatch/report.repository.js');
+const { backoffTable } = await built<typeof Backoff>('jobs/backoff.js');
+const { Settings } = await built<typeof SettingsModule>('config/settings.js');
 
 export interface StatementDrain {
   readonly dsn: string;

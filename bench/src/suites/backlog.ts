@@ -1,17 +1,19 @@
 /**
  * What a claim costs the server with a million jobs about, over the same with a thousand. A small and a big
- * database, each with a master of its own, are claimed from in turn, ten jobs a claim; both are topped up
+ * database, each with a master of its own, are claimed from alternately, ten jobs a claim; both are topped up
  * after each turn, so that both sizes stay, and both see the same changes. The caches are warm.
  */
 import { randomUUID } from 'node:crypto';
 import { Connection } from '../load/connection.js';
-import { register, type SimulatedNode } from '../load/nodes.js';
+import { type Fleet, register, type SimulatedNode } from '../load/nodes.js';
 import { KEY, Masters } from '../rig/masters.js';
 import type { BenchPostgres } from '../rig/postgres.js';
 import { type Pattern, Stock } from '../rig/stock.js';
 import type { Bench, Suite } from '../suite.js';
 
 const SIZES = { small: 1_000, big: 1_000_000 } as const;
+type Size = keyof typeof SIZES;
+const SIDES = ['small', 'big'] as const;
 
 const TENANTS = 1_000;
 
@@ -21,8 +23,8 @@ const BESIDE = 1_000;
 /** Jobs in one claim. */
 const CLAIM = 10;
 
-/** Jobs claimed in one turn. */
-const TURN = 100;
+/** Claims of each size in one turn. */
+const CLAIMS = 10;
 
 /** Turns that only warm caches and plans. */
 const WARM_UP = 3;
@@ -34,15 +36,15 @@ const BOUND = 1.3;
 
 /** One of the two databases. */
 interface Side {
-  readonly size: keyof typeof SIZES;
+  readonly size: Size;
   readonly dsn: string;
   readonly masters: Masters;
   readonly stock: Stock;
 }
 
-/** What is claimed, and how it is made as much again. */
+/** Who claims, and how as much is made to wait again. */
 interface Lane {
-  readonly node: SimulatedNode;
+  readonly serves: Pick<Fleet, 'queues' | 'labels'>;
   refill(jobs: number): Promise<void>;
 }
 
@@ -62,17 +64,17 @@ async function inLanesOfOneTenant(bench: Bench, postgres: BenchPostgres): Promis
   const sides = await openSides(bench, postgres);
   const labels = { kind: 'heap' };
   const lanes = await each(sides, async ({ size, masters, stock }) => {
-    const { urls } = masters;
-    const heap = await submitPattern(masters, stock, { queue: 'heap', requirements: { labels } });
+    const heapJob = { queue: 'heap', requirements: { labels } };
+    const heap = await submitPattern(masters, stock, heapJob);
     const beside = await submitPattern(masters, stock, {});
     await timed(bench, `${SIZES[size]} in one lane`, () => stock.add(heap, SIZES[size]));
     await stock.add(beside, BESIDE);
-    const refill = (jobs: number) => stock.add(heap, jobs);
-    const refillBeside = (jobs: number) => stock.add(beside, jobs);
+    const refill = (jobs: number) => submit(masters, jobs, heapJob);
+    const refillBeside = (jobs: number) => submit(masters, jobs, {});
     return {
-      waiting: { node: await nodeOf(urls, { queues: ['heap'], labels }), refill },
-      foreign_lane: { node: await nodeOf(urls), refill: refillBeside },
-      paused: { node: await nodeOf(urls, { labels }), refill: refillBeside },
+      waiting: { serves: { queues: ['heap'], labels }, refill },
+      foreign_lane: { serves: {}, refill: refillBeside },
+      paused: { serves: { labels }, refill: refillBeside },
     };
   });
   await settle(postgres, sides);
@@ -97,7 +99,7 @@ async function amongTenants(bench: Bench, postgres: BenchPostgres): Promise<void
       const empty = await stock.emptyLanes(all);
       await stock.add(pattern, empty.length || jobs, empty.length > 0 ? empty : all);
     };
-    return { node: await nodeOf(masters.urls), refill };
+    return { serves: {}, refill };
   });
   await settle(postgres, sides);
   await compare(bench, postgres, 'tenants', sides, lanes);
@@ -108,46 +110,51 @@ async function withHistory(bench: Bench, postgres: BenchPostgres): Promise<void>
   const sides = await openSides(bench, postgres);
   const lanes = await each(sides, async ({ size, masters, stock }) => {
     const waiting = await submitPattern(masters, stock, {});
-    const node = await nodeOf(masters.urls);
-    const [done] = await claimAndReport(node, 1);
+    const [done] = await claimAndReport(await nodeOf(masters), 1);
     const archived = await stock.keep('job_history', done as string);
     await timed(bench, `${SIZES[size]} in history`, () => stock.add(archived, SIZES[size]));
     await stock.add(waiting, BESIDE);
-    return { node, refill: (jobs: number) => stock.add(waiting, jobs) };
+    return { serves: {}, refill: (jobs: number) => submit(masters, jobs, {}) };
   });
   await settle(postgres, sides);
   await compare(bench, postgres, 'history', sides, lanes);
   await closeSides(postgres, sides);
 }
 
-/** Turns by turns; the ratio is that of the medians of all turns. */
+/** The claims of a turn alternate, so that both sizes meet the same noise; the ratio is that of the medians of turns. */
 async function compare(
   bench: Bench,
   postgres: BenchPostgres,
   name: string,
-  sides: Record<Side['size'], Side>,
-  lanes: Record<Side['size'], Lane>,
+  sides: Record<Size, Side>,
+  lanes: Record<Size, Lane>,
 ): Promise<void> {
+  const began = performance.now();
   const turns = bench.quick ? 10 : 30;
+  const nodes = await each(sides, ({ size, masters }) => nodeOf(masters, lanes[size].serves));
+  const read = () => each(sides, ({ dsn }) => postgres.statements(CLAIM_JOBS, dsn));
   for (let turn = -WARM_UP; turn < turns; turn += 1) {
-    for (const size of ['small', 'big'] as const) {
-      const { dsn } = sides[size];
-      const before = await postgres.statements(CLAIM_JOBS, dsn);
-      let jobs = 0;
-      let claims = 0;
-      for (; jobs < TURN; claims += 1) jobs += (await claimAndReport(lanes[size].node, CLAIM)).length;
-      const after = await postgres.statements(CLAIM_JOBS, dsn);
-      await lanes[size].refill(jobs);
-      if (turn < 0) continue;
-      const us = (after.total_ms - before.total_ms) * 1000;
-      bench.add(`${name}.${size}.us_per_job`, 'µs', us / jobs);
-      bench.add(`${name}.${size}.us_per_statement`, 'µs', us / (after.calls - before.calls));
-      bench.add(`${name}.${size}.jobs_per_claim`, 'jobs', jobs / claims);
+    const before = await read();
+    const jobs = { small: 0, big: 0 };
+    for (let claim = 0; claim < CLAIMS; claim += 1) {
+      for (const size of SIDES) jobs[size] += (await claimAndReport(nodes[size], CLAIM)).length;
+    }
+    const after = await read();
+    await each(sides, ({ size }) => lanes[size].refill(jobs[size]));
+    if (turn < 0) continue;
+    for (const size of SIDES) {
+      const us = (after[size].total_ms - before[size].total_ms) * 1000;
+      bench.add(`${name}.${size}.us_per_job`, 'µs', us / jobs[size]);
+      bench.add(`${name}.${size}.us_per_statement`, 'µs', us / (after[size].calls - before[size].calls));
+      bench.add(`${name}.${size}.jobs_per_claim`, 'jobs', jobs[size] / CLAIMS);
     }
   }
   const [small, big] = [bench.median(`${name}.small.us_per_job`), bench.median(`${name}.big.us_per_job`)];
-  bench.log(`${name}: ${small.toFixed(1)} µs a job with 1,000, ${big.toFixed(1)} with 1,000,000`);
+  bench.log(
+    `${name}: ${small.toFixed(1)} µs a job with 1,000, ${big.toFixed(1)} with 1,000,000 (${since(began)} s)`,
+  );
   bench.atMost(name, big / small, BOUND);
+  await each(nodes, async ({ connection }) => connection.close());
 }
 
 /** Ids of the jobs that one claim was given, all of them reported. */
@@ -163,8 +170,8 @@ async function claimAndReport({ id, connection }: SimulatedNode, max_jobs: numbe
   return jobs.map(({ job }) => job.id);
 }
 
-async function openSides(bench: Bench, postgres: BenchPostgres): Promise<Record<Side['size'], Side>> {
-  const open = async (size: Side['size']): Promise<Side> => {
+async function openSides(bench: Bench, postgres: BenchPostgres): Promise<Record<Size, Side>> {
+  const open = async (size: Size): Promise<Side> => {
     const dsn = await postgres.database();
     const masters = await Masters.start(1, dsn);
     bench.atEnd(() => masters.stop());
@@ -173,7 +180,7 @@ async function openSides(bench: Bench, postgres: BenchPostgres): Promise<Record<
   return { small: await open('small'), big: await open('big') };
 }
 
-async function closeSides(postgres: BenchPostgres, sides: Record<Side['size'], Side>): Promise<void> {
+async function closeSides(postgres: BenchPostgres, sides: Record<Size, Side>): Promise<void> {
   await each(sides, async ({ dsn, masters, stock }) => {
     await stock.close();
     await masters.stop();
@@ -182,15 +189,15 @@ async function closeSides(postgres: BenchPostgres, sides: Record<Side['size'], S
 }
 
 /** Caches as of a server that has run for a while, and nothing of the fill left to write. */
-async function settle(postgres: BenchPostgres, sides: Record<Side['size'], Side>): Promise<void> {
+async function settle(postgres: BenchPostgres, sides: Record<Size, Side>): Promise<void> {
   await each(sides, ({ stock }) => stock.settle());
   await postgres.admin('CHECKPOINT');
 }
 
-async function each<Result>(
-  sides: Record<Side['size'], Side>,
-  work: (side: Side) => Promise<Result>,
-): Promise<Record<Side['size'], Result>> {
+async function each<Of, Result>(
+  sides: Record<Size, Of>,
+  work: (side: Of) => Promise<Result>,
+): Promise<Record<Size, Result>> {
   return { small: await work(sides.small), big: await work(sides.big) };
 }
 
@@ -199,10 +206,14 @@ async function submitPattern(masters: Masters, stock: Stock, job: object): Promi
   return stock.keep('jobs', id);
 }
 
-async function nodeOf(
-  urls: readonly string[],
-  serves: { queues?: string[]; labels?: Record<string, string> } = {},
-): Promise<SimulatedNode> {
+/** As masters know of what they were told to add: how much waits where. */
+async function submit(masters: Masters, jobs: number, job: object): Promise<void> {
+  await post(masters, '/api/v1/jobs/batch', {
+    jobs: Array.from({ length: jobs }, () => ({ scenario: 'bench', ...job })),
+  });
+}
+
+async function nodeOf({ urls }: Masters, serves: Lane['serves'] = {}): Promise<SimulatedNode> {
   const [node] = await register({ urls, key: KEY, workers: 1, slots: CLAIM, ...serves });
   return node as SimulatedNode;
 }
@@ -219,5 +230,9 @@ async function post<Body>({ urls }: Masters, path: string, body: object = {}): P
 async function timed(bench: Bench, what: string, work: () => Promise<void>): Promise<void> {
   const began = performance.now();
   await work();
-  bench.log(`${what}: filled in ${((performance.now() - began) / 1000).toFixed(1)} s`);
+  bench.log(`${what}: filled in ${since(began)} s`);
+}
+
+function since(began: number): string {
+  return ((performance.now() - began) / 1000).toFixed(1);
 }

@@ -64,6 +64,7 @@ async function oneRound(bench: Bench, postgres: BenchPostgres): Promise<void> {
   const holder = new pg.Client({ connectionString: postgres.adminDsn(dsn) });
   holder.on('error', () => undefined);
   await holder.connect();
+  await holder.query('SET idle_in_transaction_session_timeout = 0');
   await holder.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
   await holder.query('SELECT count(*) FROM ffmpeg_master.queues');
   const rates: number[] = [];

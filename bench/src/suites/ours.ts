@@ -6,7 +6,10 @@ import { KEY, type Masters } from '../rig/masters.js';
 import type { BenchPostgres } from '../rig/postgres.js';
 import type { RemoteProcess } from '../rig/remote-process.js';
 import type { Bench } from '../suite.js';
-import { BACKLOG, noteDrain } from './drained.js';
+import { noteJobsPerSecond } from './jobs-per-second.js';
+
+/** Jobs that wait when a drain begins. */
+export const BACKLOG = 100_000;
 
 export interface Cluster {
   readonly postgres: BenchPostgres;
@@ -15,7 +18,7 @@ export interface Cluster {
 }
 
 /** Every statement of ours names its tables with their schema; no peer's does. */
-const OURS = 'ffmpeg_master\\.';
+export const OURS = 'ffmpeg_master\\.';
 
 /** Fills, drains and notes jobs/s, CPU and statements a job under `name`. */
 export async function drainThroughMasters(
@@ -29,7 +32,7 @@ export async function drainThroughMasters(
   await load.call('enroll', { urls, key: KEY, workers, slots });
   await postgres.resetStatements();
   const meters = { master: () => masters.cpu(), load: () => cpuOf(load.pid) };
-  const drained = await noteDrain(bench, name, postgres, meters, () => load.call('drain', { jobs }));
+  const drained = await noteJobsPerSecond(bench, name, postgres, meters, () => load.call('drain', { jobs }));
   const { calls } = await postgres.statements(OURS, dsn);
   bench.add(`${name}.statements_per_job`, 'statements', calls / drained.jobs);
   bench.add(`${name}.request_p50`, 'ms', drained.latency.p50_ms);
