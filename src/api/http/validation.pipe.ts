@@ -1,53 +1,62 @@
-import { type ArgumentMetadata, ValidationPipe } from '@nestjs/common';
-import type { ValidationError } from 'class-validator';
-import { type FieldError, invalid, type Problem } from '../../protocol/problem.js';
+import { type ArgumentMetadata, ValidationPipe, type ValidationPipeOptions } from '@nestjs/common';
+import { plainToInstance } from 'class-transformer';
+import { validate } from 'class-validator';
+import { invalid } from '../../protocol/problem.js';
+import { compiledClass } from './validation/compiled-class.js';
+import type { Class } from './validation/compiled-field.js';
+import { Refusal } from './validation/refusal.js';
+import { itemListOf, SLICE, validateInSlices, type Libraries } from './validation/sliced-validation.js';
+import { UNDECIDED } from './validation/undecided.js';
 
-/** How many wrong fields one answer names; a batch of 1,000 wrong jobs has thousands. */
-const MOST_ERRORS = 100;
+export const VALIDATION: ValidationPipeOptions = {
+  transform: true,
+  whitelist: true,
+  forbidNonWhitelisted: true,
+  forbidUnknownValues: true,
+  exceptionFactory: (errors) => new Refusal().add(errors).problem(),
+};
 
-/** Checks bodies and queries against their classes. Unknown fields are refused by name. */
+/**
+ * Checks bodies and queries against their classes. Unknown fields are refused by name. What is right is mostly
+ * told by the compiled class (validation/compiled-class.ts); class-validator tells what is wrong.
+ */
 export class RequestValidation extends ValidationPipe {
+  private readonly libraries: Libraries = {
+    instanceOf: (Class, plain) => {
+      this.stripProtoKeys(plain);
+      return plainToInstance(Class, plain);
+    },
+    errorsOf: (instance) =>
+      validate(instance, { ...this.validatorOptions, validationError: { target: false } }),
+  };
+
   constructor() {
-    super({
-      transform: true,
-      whitelist: true,
-      forbidNonWhitelisted: true,
-      forbidUnknownValues: true,
-      exceptionFactory: refusal,
-    });
+    super(VALIDATION);
   }
 
   override async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
-    if (metadata.type === 'body' && value !== undefined && !isObject(value)) {
-      throw invalid('The body must be a JSON object.');
+    const { type, metatype } = metadata;
+    // What the guard knows, and text that is text: the pipe of Nest gives them back as they are.
+    if (type === 'custom' || (type === 'param' && metatype === String && typeof value === 'string')) {
+      return value;
     }
-    return super.transform(value, metadata);
+    if (type !== 'body' || value === undefined) return super.transform(value, metadata);
+    if (!isObject(value)) throw invalid('The body must be a JSON object.');
+    if (metatype === undefined || !this.toValidate(metadata)) return super.transform(value, metadata);
+    return this.validated(value, metatype as Class, metadata);
+  }
+
+  private validated(body: Record<string, unknown>, Class: Class, metadata: ArgumentMetadata): unknown {
+    const instance = compiledClass(Class)?.accept(body) ?? UNDECIDED;
+    if (instance !== UNDECIDED) return instance;
+    const list = itemListOf(Class);
+    const items = list && body[list.name];
+    return list && Array.isArray(items) && items.length > SLICE
+      ? validateInSlices(Class, body, list, this.libraries)
+      : super.transform(body, metadata);
   }
 }
 
-/** The problem document of a list of errors, each with the path of its field. */
-export function refusal(errors: ValidationError[]): Problem {
-  const all = errors.flatMap((error) => fieldErrors(error, ''));
-  const shown = all.slice(0, MOST_ERRORS);
-  const [first, ...others] = all;
-  const more = others.length > 0 ? ` (and ${others.length} more)` : '';
-  return invalid(first ? `${first.path}: ${first.message}${more}.` : 'The request is not valid.', shown);
-}
-
-function fieldErrors(error: ValidationError, parent: string): FieldError[] {
-  const path = join(parent, error.property);
-  const own = Object.entries(error.constraints ?? {}).map(([constraint, message]) => ({
-    path,
-    message: constraint === 'whitelistValidation' ? 'is not a known field' : message,
-  }));
-  return [...own, ...(error.children ?? []).flatMap((child) => fieldErrors(child, path))];
-}
-
-function join(parent: string, property: string): string {
-  if (parent === '') return property;
-  return /^[0-9]+$/.test(property) ? `${parent}[${property}]` : `${parent}.${property}`;
-}
-
-function isObject(value: unknown): boolean {
+function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,7 +1,7 @@
 /** Walks all routes of a master: guarded, described, and in a valid document. */
-import type { DynamicModule, Type } from '@nestjs/common';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { describe, expect, it } from 'vitest';
+import { controllersOf } from '../../../test/support/request-classes.js';
 import { PERMISSIONS } from '../../access/permissions.js';
 import { MasterModule } from '../master.module.js';
 import { ANSWER_SCHEMAS } from './answer-schemas.js';
@@ -110,25 +110,3 @@ describe('the OpenAPI document', () => {
     for (const name of Object.keys(ANSWER_SCHEMAS)) expect(text).toContain(`"#/components/schemas/${name}"`);
   });
 });
-
-/** Of a module and all that it imports, without starting anything. */
-function controllersOf(root: Type | DynamicModule): Type[] {
-  const seen = new Set<unknown>();
-  const found = new Set<Type>();
-  const walk = (module: Type | DynamicModule) => {
-    const type = 'module' in module ? module.module : module;
-    const dynamic = 'module' in module ? module : undefined;
-    for (const controller of [
-      ...(Reflect.getMetadata('controllers', type) ?? []),
-      ...(dynamic?.controllers ?? []),
-    ]) {
-      found.add(controller);
-    }
-    for (const imported of dynamic?.imports ?? []) walk(imported as Type);
-    if (seen.has(type)) return;
-    seen.add(type);
-    for (const imported of Reflect.getMetadata('imports', type) ?? []) walk(imported);
-  };
-  walk(root);
-  return [...found];
-}
