@@ -43,7 +43,7 @@ let pool: pg.Pool | undefined;
 
 /** Makes its tables in an empty database, and so many jobs that wait. */
 async function fill({ dsn, jobs }: { dsn: string; jobs: number }): Promise<void> {
-  const pgPool = new pg.Pool({ connectionString: dsn });
+  const pgPool = poolOf(dsn, 4);
   const utils = await makeWorkerUtils({ pgPool, logger });
   await utils.migrate();
   for (let left = jobs; left > 0; left -= 1000) {
@@ -93,7 +93,7 @@ async function submit({
   connections,
   ...loop
 }: ClosedLoop & { dsn: string; connections: number }): Promise<Looped> {
-  const pgPool = new pg.Pool({ connectionString: dsn, max: connections });
+  const pgPool = poolOf(dsn, connections);
   const utils = await makeWorkerUtils({ pgPool, logger });
   const looped = await closedLoop(loop, () => utils.addJob('bench', PAYLOAD));
   await utils.release();
@@ -110,12 +110,8 @@ async function latency({ dsn, ...pace }: Pace & { dsn: string }): Promise<number
   return taken;
 }
 
-async function start(
-  connectionString: string,
-  preset: Preset,
-  task: GraphileWorker.Task,
-): Promise<GraphileWorker.Runner> {
-  pool = new pg.Pool({ connectionString, max: PRESETS[preset].concurrentJobs + 2 });
+async function start(dsn: string, preset: Preset, task: GraphileWorker.Task): Promise<GraphileWorker.Runner> {
+  pool = poolOf(dsn, PRESETS[preset].concurrentJobs + 2);
   runner = await run({
     pgPool: pool,
     preset: { extends: [WorkerPreset], worker: PRESETS[preset] },
@@ -130,6 +126,14 @@ async function stop(): Promise<void> {
   await runner?.stop();
   await pool?.end();
   runner = pool = undefined;
+}
+
+/** With the handlers that it asks for. */
+function poolOf(connectionString: string, max: number): pg.Pool {
+  const report = (error: Error) => console.error(`graphile-worker: ${error.message}`);
+  return new pg.Pool({ connectionString, max })
+    .on('error', report)
+    .on('connect', (client) => client.on('error', report));
 }
 
 export const graphileCalls = { fill, drain, submit, latency, stop };
