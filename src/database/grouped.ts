@@ -134,7 +134,7 @@ export class Grouped<Item, Result> {
 class WrongResults extends Error {}
 
 /** One by one, a thousand members of a group that timed out would each time out again. */
-function mayBeOneMembersFault(error: unknown): boolean {
+export function mayBeOneMembersFault(error: unknown): boolean {
   if (error instanceof Overloaded || error instanceof WrongResults) return false;
   return isDeadlock(error) || !isRetriable(error);
 }

@@ -10,28 +10,28 @@ export interface LaneOffer {
   low_water: number;
 }
 
-/**
- * One free place of one claim, and the lane it was given; none where the claim only asks whether it was
- * answered before.
- */
-export interface Slot {
+/** What one claim asks of one lane; of none where it only asks whether it was answered before. */
+export interface ClaimPart {
   lane_id: number | null;
   node_id: string;
   claim_id: string;
+  /** Jobs that it would take from there. */
+  wanted: number;
 }
 
-/**
- * What became of a slot. `taken`: it holds a job. `again`: the claim was answered before. `node`: the node
- * is gone, draining or offline. `full`: it runs as many as it has slots. `queue`: the queue is paused or at
- * its limit. `lane`: nothing waits there (any more).
- */
-export type SlotOutcome = 'taken' | 'again' | 'node' | 'full' | 'queue' | 'lane';
-
-export interface SlotRow {
-  /** Place of the slot in the input, from 1. */
-  ordinal: number;
-  outcome: SlotOutcome;
-  job: AttemptRow | null;
+/** What became of a part, beside its jobs. */
+export interface PartAnswer {
+  /** The claim was answered before; it gets nothing new. */
+  again: boolean;
+  /** The node is there, online and not draining. */
+  able: boolean;
+  /** The node had no room for all. */
+  full: boolean;
+  /** The queue is paused or reached its limit. */
+  refused: boolean;
+  /** Less waited in the lane than it was asked for. */
+  short: boolean;
+  attempts: AttemptRow[];
 }
 
 export interface AttemptRow {
@@ -56,96 +56,110 @@ export interface LaneHead {
   head: number;
 }
 
-const ATTEMPT = `jsonb_build_object(
-  'id', j.id, 'sequence_number', j.sequence_number, 'scenario', j.scenario, 'parameters', j.parameters,
-  'queue', j.queue, 'priority', j.priority, 'engine', j.engine, 'attempt', j.attempt,
-  'timeout_seconds', j.timeout_seconds,
-  'created_at', to_char(j.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), 'lease_token', j.lease_token,
-  'lane_id', j.lane_id, 'position', j.position)`;
+const ATTEMPT = `j.id, j.sequence_number, j.scenario, j.parameters, j.queue, j.priority, j.engine, j.attempt,
+  j.timeout_seconds, j.created_at, j.lease_token, j.lane_id, j.position`;
 
 /** Claims of a node that are remembered: a worker has one parked and one in a report, seldom more. */
 const RECENT_CLAIMS = 8;
 
 /**
- * The claim. Reads as: lock the counters (queues, then nodes, each by key); drop the slots of claims that
- * were answered before, of nodes without room, of queues at their limit; per lane lock as many waiting
- * jobs as slots are left; give them tokens, leases and events.
+ * The claim. Reads as: lock the counters (queues, then nodes, each by key); leave out claims that were
+ * answered before; grant each part what its node has room for and its queue allows; per lane lock as many
+ * waiting jobs as were granted; give them tokens, leases and events.
  *
  * - `recent_claim_ids` are read under the counter's lock, so a claim repeated on another master is seen even
- *   while the first one commits; `answered` finds older ones.
- * - All job ids come from one ARRAY(): joined as a CTE with a parameter as LIMIT, the generic plan reads
+ *   while the first one commits; `leases` tell of older ones.
+ * - The jobs found are carried as arrays, a lane's jobs beside the parts that get them: joined as a CTE with a parameter as LIMIT, the generic plan reads
  *   the table (92 ms against 0.7).
  * - A lane stands in the statement once: SKIP LOCKED does not skip what the same statement locked.
  * - The jobs are locked with SKIP LOCKED, so waiting for nobody after the counters is safe.
+ * - The input counts itself by generate_series, whose estimate is 1,000 rows (of an array it is 10), and nodes
+ *   are looked up one by one (LATERAL), so that their number is estimated by the input's and what joins them is
+ *   hashed. Estimated as one row they were joined in loops: 256 × 256 a claim.
  * - The last check of the state is a CASE, which no index can serve: spelled as the predicate of the
  *   claim's index, a plan made before the first ANALYZE read that whole index (100,000 rows a claim).
  */
 const CLAIM_JOBS = statement(
   'ClaimJobs',
-  `WITH slot AS MATERIALIZED (
-     SELECT s.ordinal, s.lane_id, s.node_id, s.claim_id, l.queue
-     FROM unnest($3::int[], $4::uuid[], $5::uuid[]) WITH ORDINALITY AS s(lane_id, node_id, claim_id, ordinal)
-     LEFT JOIN ffmpeg_master.lanes l ON l.id = s.lane_id
+  `WITH part AS MATERIALIZED (
+     SELECT p.*, l.queue
+     FROM (SELECT generate_series(1, $8::int) AS ordinal, unnest($3::int[]) AS lane_id, unnest($4::uuid[]) AS node_id,
+                  unnest($5::uuid[]) AS claim_id, unnest($6::int[]) AS wanted) p
+     LEFT JOIN ffmpeg_master.lanes l ON l.id = p.lane_id
    ),
    queue_counter AS MATERIALIZED (
      SELECT c.queue, c.running FROM ffmpeg_master.queue_counters c
-     WHERE c.queue IN (SELECT s.queue FROM slot s)
+     WHERE c.queue IN (SELECT p.queue FROM part p)
      ORDER BY c.queue FOR UPDATE OF c
    ),
-   node_counter AS MATERIALIZED (
-     SELECT c.node_id, c.running, c.recent_claim_ids FROM ffmpeg_master.node_counters c
-     WHERE c.node_id = ANY($4::uuid[]) AND (SELECT count(*) FROM queue_counter) >= 0
-     ORDER BY c.node_id FOR UPDATE OF c
+   node AS MATERIALIZED (
+     SELECT c.node_id, c.recent_claim_ids, n.name, n.slots - c.running AS room,
+            n.status = 'online' AND NOT n.draining AS able
+     FROM (SELECT DISTINCT p.node_id FROM part p WHERE (SELECT count(*) FROM queue_counter) >= 0 ORDER BY p.node_id) p
+     CROSS JOIN LATERAL (
+       SELECT c.node_id, c.running, c.recent_claim_ids FROM ffmpeg_master.node_counters c
+       WHERE c.node_id = p.node_id FOR UPDATE
+     ) c
+     CROSS JOIN LATERAL (
+       SELECT n.name, n.slots, n.status, n.draining FROM ffmpeg_master.nodes n WHERE n.id = c.node_id LIMIT 1
+     ) n
    ),
-   answered AS MATERIALIZED (
-     SELECT DISTINCT s.node_id, s.claim_id
-     FROM (SELECT DISTINCT node_id, claim_id FROM slot) s
-     JOIN ffmpeg_master.leases l ON l.node_id = s.node_id AND l.claim_id = s.claim_id
-     UNION
-     SELECT c.node_id, unnest(c.recent_claim_ids) FROM node_counter c
+   known AS MATERIALIZED (
+     SELECT p.*, n.name AS node_name, n.room, n.able,
+            coalesce(p.claim_id = ANY (n.recent_claim_ids) OR l.found, false) AS again
+     FROM part p
+     LEFT JOIN node n ON n.node_id = p.node_id
+     LEFT JOIN LATERAL (
+       SELECT true AS found FROM ffmpeg_master.leases l
+       WHERE l.node_id = p.node_id AND l.claim_id = p.claim_id LIMIT 1
+     ) l ON true
    ),
-   able AS MATERIALIZED (
-     SELECT s.*, n.name AS node_name,
-            row_number() OVER (PARTITION BY s.node_id ORDER BY s.ordinal) <= n.slots - c.running AS roomy
-     FROM slot s
-     JOIN node_counter c ON c.node_id = s.node_id
-     JOIN ffmpeg_master.nodes n ON n.id = s.node_id AND n.status = 'online' AND NOT n.draining
-     WHERE NOT EXISTS (SELECT FROM answered a WHERE a.node_id = s.node_id AND a.claim_id = s.claim_id)
+   fitted AS (
+     SELECT k.*,
+            CASE WHEN k.able AND NOT k.again
+                 THEN greatest(0, least(k.wanted, k.room - (sum(k.wanted) OVER node_so_far)::int + k.wanted))
+                 ELSE 0 END AS fits
+     FROM known k
+     WINDOW node_so_far AS (PARTITION BY k.node_id ORDER BY k.ordinal)
    ),
    allowed AS MATERIALIZED (
-     SELECT a.*, row_number() OVER (PARTITION BY a.lane_id ORDER BY a.ordinal) AS nth
-     FROM (
-       SELECT a.*, row_number() OVER (PARTITION BY a.queue ORDER BY a.ordinal) AS nth_of_queue
-       FROM able a JOIN ffmpeg_master.queues q ON q.name = a.queue AND NOT q.paused
-       WHERE a.roomy
-     ) a
-     LEFT JOIN queue_counter c ON c.queue = a.queue
-     LEFT JOIN ffmpeg_master.queues q ON q.name = a.queue
-     WHERE c.queue IS NULL OR a.nth_of_queue <= q.max_running - c.running
+     SELECT f.ordinal, f.lane_id, f.node_id, f.node_name, f.claim_id, f.wanted, f.able, f.again, f.fits,
+            CASE WHEN q.name IS NULL OR q.paused THEN 0
+                 WHEN c.queue IS NULL THEN f.fits
+                 ELSE greatest(0, least(f.fits, q.max_running - c.running
+                                                - (sum(f.fits) OVER queue_so_far)::int + f.fits)) END AS granted
+     FROM fitted f
+     LEFT JOIN ffmpeg_master.queues q ON q.name = f.queue
+     LEFT JOIN queue_counter c ON c.queue = f.queue
+     WINDOW queue_so_far AS (PARTITION BY f.queue ORDER BY f.ordinal)
    ),
    locked AS MATERIALIZED (
-     SELECT ARRAY(
-       SELECT w.id
-       FROM (SELECT a.lane_id, count(*) AS slots FROM allowed a GROUP BY a.lane_id) n
-       JOIN unnest($1::int[], $2::bigint[]) AS offer(lane_id, low_water) ON offer.lane_id = n.lane_id
-       CROSS JOIN LATERAL (
-         SELECT j.id FROM ffmpeg_master.jobs j
+     SELECT n.ordinals, w.ids, w.places
+     FROM (
+       SELECT a.lane_id, array_agg(a.ordinal) AS ordinals
+       FROM (SELECT a.lane_id, a.ordinal, generate_series(1, a.granted) FROM allowed a WHERE a.granted > 0) a
+       GROUP BY a.lane_id
+     ) n
+     JOIN unnest($1::int[], $2::bigint[]) AS offer(lane_id, low_water) ON offer.lane_id = n.lane_id
+     CROSS JOIN LATERAL (
+       SELECT array_agg(w.id) AS ids, array_agg(w.place) AS places
+       FROM (
+         SELECT j.id, j.ctid AS place FROM ffmpeg_master.jobs j
          WHERE j.lane_id = n.lane_id AND j.position >= offer.low_water
            AND j.status = 'queued' AND NOT j.paused AND j.due_at IS NULL
          ORDER BY j.position, j.sequence_number
-         LIMIT n.slots FOR UPDATE SKIP LOCKED
+         LIMIT cardinality(n.ordinals) FOR UPDATE SKIP LOCKED
        ) w
-     ) AS ids
-   ),
-   picked AS MATERIALIZED (
-     SELECT j.id, j.lane_id,
-            row_number() OVER (PARTITION BY j.lane_id ORDER BY j.position, j.sequence_number) AS nth
-     FROM ffmpeg_master.jobs j WHERE j.id = ANY((SELECT ids FROM locked)::uuid[])
+     ) w
    ),
    matched AS MATERIALIZED (
-     SELECT p.id, a.ordinal, a.node_id, a.node_name, a.claim_id,
-            nextval('ffmpeg_master.lease_tokens') AS lease_token
-     FROM picked p JOIN allowed a ON a.lane_id = p.lane_id AND a.nth = p.nth
+     SELECT u.id, u.place, u.lease_token, a.ordinal, a.node_id, a.node_name, a.claim_id
+     FROM (
+       SELECT u.*, nextval('ffmpeg_master.lease_tokens') AS lease_token
+       FROM locked k CROSS JOIN LATERAL unnest(k.ids, k.places, k.ordinals) AS u(id, place, ordinal)
+       WHERE u.id IS NOT NULL
+     ) u
+     JOIN allowed a ON a.ordinal = u.ordinal
    ),
    taken AS (
      UPDATE ffmpeg_master.jobs j
@@ -153,57 +167,58 @@ const CLAIM_JOBS = statement(
          lease_token = m.lease_token, attempt = j.attempt + 1, assigned_at = now(), started_at = NULL,
          event_count = j.event_count + 1
      FROM matched m
-     WHERE j.id = m.id AND CASE WHEN j.status = 'queued' THEN NOT j.paused AND j.due_at IS NULL END
-     RETURNING j.*, m.ordinal
+     WHERE j.ctid = m.place AND j.id = m.id
+       AND CASE WHEN j.status = 'queued' THEN NOT j.paused AND j.due_at IS NULL END
+     RETURNING m.ordinal, j.node_id, j.claim_id, j.tenant_id, j.tags, j.event_count, ${ATTEMPT}
    ),
    leased AS (
      INSERT INTO ffmpeg_master.leases
        (lease_token, job_id, node_id, claim_id, queue, timeout_seconds, media_seconds, assigned_at, expires_at)
      SELECT t.lease_token, t.id, t.node_id, t.claim_id, t.queue, t.timeout_seconds,
             coalesce(t.parameters ->> 'duration_seconds', t.parameters ->> 'duration')::real, now(),
-            clock_timestamp() + $6::float8 * interval '1 millisecond'
+            clock_timestamp() + $7::float8 * interval '1 millisecond'
      FROM taken t
    ),
    counted_queue AS (
      UPDATE ffmpeg_master.queue_counters c SET running = c.running + t.taken
      FROM (SELECT queue, count(*)::int AS taken FROM taken GROUP BY queue) t
-     WHERE c.queue = t.queue AND c.queue IN (SELECT queue FROM queue_counter)
+     WHERE c.queue = t.queue
    ),
    counted_node AS (
      UPDATE ffmpeg_master.node_counters c
      SET running = c.running + t.taken,
          recent_claim_ids = (t.claim_ids || c.recent_claim_ids)[1:${RECENT_CLAIMS}]
-     FROM (SELECT node_id, count(*)::int AS taken, array_agg(DISTINCT claim_id) AS claim_ids
-           FROM taken GROUP BY node_id) t
-     WHERE c.node_id = t.node_id AND c.node_id IN (SELECT node_id FROM node_counter)
+     FROM (
+       SELECT t.node_id, sum(t.taken)::int AS taken, array_agg(t.claim_id) AS claim_ids
+       FROM (SELECT node_id, claim_id, count(*) AS taken FROM taken GROUP BY node_id, claim_id) t
+       GROUP BY t.node_id
+     ) t
+     WHERE c.node_id = t.node_id
    ),
    event AS (
      INSERT INTO ffmpeg_master.job_events
        (day, job_id, n, generation, type, from_status, to_status, attempt, node_id, lease_token, tenant_id, queue, tags)
-     SELECT ${TODAY}, t.id, t.event_count, l.generation, 'assigned', 'queued', 'assigned', t.attempt, t.node_id,
-            t.lease_token, t.tenant_id, t.queue, t.tags
-     FROM taken t CROSS JOIN ffmpeg_master.leadership l
+     SELECT ${TODAY}, t.id, t.event_count, (SELECT l.generation FROM ffmpeg_master.leadership l), 'assigned', 'queued',
+            'assigned', t.attempt, t.node_id, t.lease_token, t.tenant_id, t.queue, t.tags
+     FROM taken t
    )
-   SELECT s.ordinal,
-          CASE WHEN j.id IS NOT NULL THEN 'taken'
-               WHEN r.claim_id IS NOT NULL THEN 'again'
-               WHEN b.ordinal IS NULL THEN 'node'
-               WHEN NOT b.roomy THEN 'full'
-               WHEN s.lane_id IS NULL THEN 'lane'
-               WHEN a.ordinal IS NULL THEN 'queue'
-               ELSE 'lane' END AS outcome,
-          CASE WHEN j.id IS NOT NULL THEN ${ATTEMPT} END AS job
-   FROM slot s
-   LEFT JOIN taken j ON j.ordinal = s.ordinal
-   LEFT JOIN answered r ON r.node_id = s.node_id AND r.claim_id = s.claim_id
-   LEFT JOIN able b ON b.ordinal = s.ordinal
-   LEFT JOIN allowed a ON a.ordinal = s.ordinal
-   ORDER BY s.ordinal`,
+   SELECT a.ordinal, a.again, coalesce(a.able, false) AS able, a.wanted, a.fits, a.granted, ${ATTEMPT}
+   FROM allowed a LEFT JOIN taken j ON j.ordinal = a.ordinal`,
 );
+
+/** A row a job, or one without a job for a part that got none. */
+type PartRow = Omit<PartAnswer, 'attempts' | 'full' | 'refused' | 'short'> & {
+  ordinal: number;
+  wanted: number;
+  fits: number;
+  granted: number;
+} & (AttemptColumns | { id: null });
+
+type AttemptColumns = Omit<AttemptRow, 'created_at'> & { created_at: Date };
 
 const FIND_ATTEMPTS = statement(
   'FindAttempts',
-  `SELECT ${ATTEMPT} AS job
+  `SELECT ${ATTEMPT}
    FROM ffmpeg_master.leases l JOIN ffmpeg_master.jobs j ON j.id = l.job_id AND j.lease_token = l.lease_token
    WHERE l.node_id = $1 AND l.claim_id = $2 AND NOT l.revoked
    ORDER BY l.lease_token`,
@@ -232,22 +247,29 @@ const READ_LANE_HEADS = statement(
 export class ClaimRepository {
   constructor(private readonly database: Database) {}
 
-  /** One row a slot, in the order given. `lease` in milliseconds. */
-  claim(offers: readonly LaneOffer[], slots: readonly Slot[], lease: number): Promise<SlotRow[]> {
-    return this.database.query<SlotRow>(CLAIM_JOBS, [
+  /** One answer a part, in the order given. `lease` in milliseconds. */
+  async claim(
+    offers: readonly LaneOffer[],
+    parts: readonly ClaimPart[],
+    lease: number,
+  ): Promise<PartAnswer[]> {
+    const rows = await this.database.query<PartRow>(CLAIM_JOBS, [
       offers.map((offer) => offer.lane_id),
       offers.map((offer) => offer.low_water),
-      slots.map((slot) => slot.lane_id),
-      slots.map((slot) => slot.node_id),
-      slots.map((slot) => slot.claim_id),
+      parts.map((part) => part.lane_id),
+      parts.map((part) => part.node_id),
+      parts.map((part) => part.claim_id),
+      parts.map((part) => part.wanted),
       lease,
+      parts.length,
     ]);
+    return answersOf(parts, rows);
   }
 
   /** The attempts that an earlier claim of this id was given and that still stand. */
   async findAttempts(node_id: string, claim_id: string): Promise<AttemptRow[]> {
-    const rows = await this.database.query<{ job: AttemptRow }>(FIND_ATTEMPTS, [node_id, claim_id]);
-    return rows.map((row) => row.job);
+    const rows = await this.database.query<AttemptColumns>(FIND_ATTEMPTS, [node_id, claim_id]);
+    return rows.map(asAttempt);
   }
 
   async forget(node_id: string, claim_id: string): Promise<void> {
@@ -257,4 +279,49 @@ export class ClaimRepository {
   laneHeads(): Promise<LaneHead[]> {
     return this.database.query<LaneHead>(READ_LANE_HEADS);
   }
+}
+
+function answersOf(parts: readonly ClaimPart[], rows: readonly PartRow[]): PartAnswer[] {
+  const answers = parts.map((): PartAnswer => ({
+    again: false,
+    able: false,
+    full: false,
+    refused: false,
+    short: false,
+    attempts: [],
+  }));
+  const granted = new Map<PartAnswer, number>();
+  for (const row of rows) {
+    const answer = answers[row.ordinal - 1];
+    if (!answer) continue;
+    answer.again = row.again;
+    answer.able = row.able;
+    answer.full = row.able && !row.again && row.fits < row.wanted;
+    answer.refused = row.granted < row.fits;
+    granted.set(answer, row.granted);
+    if (row.id !== null) answer.attempts.push(asAttempt(row));
+  }
+  for (const [answer, slots] of granted) {
+    answer.short = answer.attempts.length < slots;
+    answer.attempts.sort((a, b) => a.lease_token - b.lease_token);
+  }
+  return answers;
+}
+
+function asAttempt(row: AttemptColumns): AttemptRow {
+  return {
+    id: row.id,
+    sequence_number: row.sequence_number,
+    scenario: row.scenario,
+    parameters: row.parameters,
+    queue: row.queue,
+    priority: row.priority,
+    engine: row.engine,
+    attempt: row.attempt,
+    timeout_seconds: row.timeout_seconds,
+    created_at: row.created_at.toISOString(),
+    lease_token: row.lease_token,
+    lane_id: row.lane_id,
+    position: row.position,
+  };
 }

@@ -307,7 +307,7 @@ describe('a parked claim', () => {
     const parked: Promise<void>[] = [];
     for (const [k, node] of nodes.entries()) {
       parked.push(master.claim(node, { wait_seconds: 30 }).then(() => void served.push(k)));
-      await eventually(() => expect(master.claims['waiting'].size).toBe(k + 1), { within: 2000 });
+      await eventually(() => expect(master.claims['parked'].size).toBe(k + 1), { within: 2000 });
     }
     for (let k = 1; k <= nodes.length; k += 1) {
       await master.submit();
@@ -337,7 +337,7 @@ describe('a parked claim', () => {
     const master = await start();
     const node = await master.node();
     const parked = master.claim(node, { wait_seconds: 60 });
-    await eventually(() => expect(master.claims['waiting'].size).toBe(1), { within: 2000 });
+    await eventually(() => expect(master.claims['parked'].size).toBe(1), { within: 2000 });
     master.draining.begin();
     expect(await parked).toEqual([]);
     await master.submit();
@@ -356,7 +356,7 @@ describe('a parked claim', () => {
     };
     let hungUp = false;
     const parked = master.claim(gone, { wait_seconds: 60, asker });
-    await eventually(() => expect(master.claims['waiting'].size).toBe(1), { within: 2000 });
+    await eventually(() => expect(master.claims['parked'].size).toBe(1), { within: 2000 });
     hungUp = true;
     hangUp();
     expect(await parked).toEqual([]);
@@ -415,7 +415,7 @@ describe('more lanes than one statement carries', () => {
     const [master, other] = [await start(), await start()];
     const node = await master.node({ slots: 40, labels: { zone: 'z39' } });
     const parked = master.claim(node, { wait_seconds: 1 });
-    await eventually(() => expect(master.claims['waiting'].size).toBe(1), { within: 900 });
+    await eventually(() => expect(master.claims['parked'].size).toBe(1), { within: 900 });
     signals.lost = true;
     await lanes(40, other);
     expect(await parked).toHaveLength(1);

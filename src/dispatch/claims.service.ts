@@ -19,26 +19,26 @@
  *     are read once more, and it goes on for as long as an open lane fits it.
  *   - "Nothing left" is believed only if no work was announced since the statement was sent.
  *   - A worker that hung up gets no slot; what was given to it in that moment is handed back at once.
- *   - A statement that fails fails the claims that rode in it alone; a lost connection only delays them,
- *     since their ids make the repeat harmless.
+ *   - A statement that fails is repeated claim by claim, so that only the guilty gets the error; a lost connection
+ *     only delays them, since their ids make the repeat harmless.
  */
 import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { Settings } from '../config/settings.js';
 import { Overloaded } from '../database/overloaded.js';
+import { mayBeOneMembersFault } from '../database/grouped.js';
 import { isConnectionLost } from '../database/sql-errors.js';
-import type { Lane } from '../jobs/lanes.repository.js';
 import { LOGGER, type Logger } from '../logging/logger.js';
 import { NodeDirectory } from '../nodes/node-directory.js';
-import type { NodeRow } from '../nodes/node-row.js';
 import { nodeNotFound } from '../nodes/nodes.service.js';
 import type { ClaimRequest, RidingClaim } from '../protocol/claim.js';
 import { Draining } from '../signals/draining.js';
 import { Signals } from '../signals/signals.js';
-import { ClaimRepository, type AttemptRow, type SlotRow } from './claim.repository.js';
+import { ClaimRepository, type AttemptRow, type PartAnswer } from './claim.repository.js';
 import { DispatchMetrics } from './dispatch.metrics.js';
 import { HeartbeatsService } from './heartbeats.service.js';
 import { LaneFit } from './lane-fit.js';
 import { LaneWatch } from './lane-watch.js';
+import { ParkedClaims } from './parked-claims.js';
 import { MAX_SLOTS, planSlots } from './slot-planner.js';
 import { WaitingClaim, type Asker } from './waiting-claim.js';
 
@@ -51,16 +51,16 @@ const EXPIRY_INTERVAL = 100;
 /** Before a statement whose connection was lost is tried again, in milliseconds. */
 const RETRY_AFTER = 200;
 
-/** A claim in its statement, with what it was offered. */
-interface Rider {
+/** What a claim asks of one lane in a statement; of none where it only asks whether it was answered before. */
+interface Part {
   readonly claim: WaitingClaim;
   readonly lane_id: number | null;
+  readonly wanted: number;
 }
 
 @Injectable()
 export class ClaimsService implements OnModuleInit, OnModuleDestroy {
-  /** In the order of arrival. */
-  private readonly waiting = new Set<WaitingClaim>();
+  private readonly parked = new ParkedClaims();
   private readonly unsubscribe: (() => void)[] = [];
   private expiry: NodeJS.Timeout | undefined;
   private arrivals = 0;
@@ -79,7 +79,7 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
     private readonly metrics: DispatchMetrics,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {
-    metrics.watchClaims(() => this.waiting.size);
+    metrics.watchClaims(() => this.parked.size);
   }
 
   onModuleInit(): void {
@@ -105,7 +105,7 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
     if (this.draining.isDraining) return [];
     // A node that claims is there, whatever its heartbeats did.
     if (node.status === 'offline') await this.heartbeats.beat(node_id, { attempts: [] });
-    if (this.waiting.size >= MAX_WAITING) {
+    if (this.parked.size >= MAX_WAITING) {
       throw new Overloaded(`${MAX_WAITING} claims wait at this master already; try again shortly.`);
     }
     const claim = new WaitingClaim({
@@ -113,10 +113,10 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
       asker,
       arrival: (this.arrivals += 1),
       claim_id: request.claim_id,
-      wanted: request.max_jobs,
+      max_jobs: request.max_jobs,
       wait: 'wait_seconds' in request ? (request.wait_seconds ?? 0) * 1000 : 0,
     });
-    this.waiting.add(claim);
+    this.parked.add(claim);
     asker.onGone(() => this.forget(claim));
     this.pump();
     return claim.answer;
@@ -129,15 +129,15 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
 
   /** Attempts have ended: their nodes have room again, their queues perhaps too. */
   freed(node_ids: ReadonlySet<string>, queues: Iterable<string>): void {
-    for (const claim of this.waiting) if (node_ids.has(claim.node.id)) claim.full = false;
+    for (const claim of this.parked) if (node_ids.has(claim.node.id)) claim.full = false;
     this.lanes.reopen(queues);
   }
 
   /** At each resync: what signals did not tell. */
   private lookAround(): void {
     this.lanes.reopenAll();
-    for (const claim of this.waiting) claim.full = false;
-    if (this.waiting.size > 0) void this.lanes.readHeads();
+    for (const claim of this.parked) claim.full = false;
+    if (this.parked.size > 0) void this.lanes.readHeads();
     this.pump();
   }
 
@@ -151,77 +151,81 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
 
   private async pumpUntilIdle(): Promise<void> {
     try {
-      for (let riders = this.plan(); riders.length > 0; riders = this.plan()) await this.ride(riders);
+      for (let parts = this.plan(); parts.length > 0; parts = this.plan()) await this.ride(parts);
     } finally {
       this.pumping = false;
     }
   }
 
-  /** Who rides in the next statement; answers, on the way, claims whose time is over and that no lane fits. */
-  private plan(): Rider[] {
+  /** What rides in the next statement; answers, on the way, claims whose time is over and that no lane fits. */
+  private plan(): Part[] {
     const open = this.lanes.open();
-    const fits = (lane: Lane, node: NodeRow) => this.fit.fits(lane, node);
-    const applicants = [...this.waiting].map((claim) => ({
-      claim,
-      node: claim.node,
-      arrival: claim.arrival,
-      wanted: claim.full || claim.asker.gone ? 0 : claim.wanted,
-    }));
-    const riders: Rider[] = planSlots<NodeRow, (typeof applicants)[number]>(applicants, open, fits).map(
-      ({ claim: { claim }, lane_id }) => ({ claim, lane_id }),
+    const parts: Part[] = planSlots(this.parked.groups(), open, (lane, { node }) =>
+      this.fit.fits(lane, node),
     );
-    const placed = new Set(riders.map(({ claim }) => claim));
-    for (const claim of this.waiting) {
-      if (placed.has(claim)) continue;
-      if (claim.fresh && riders.length < MAX_SLOTS) riders.push({ claim, lane_id: null });
-      else if (claim.looked && (claim.full || !open.some(({ lane }) => fits(lane, claim.node)))) {
-        this.settle(claim, []);
-      }
+    const placed = new Set(parts.map(({ claim }) => claim));
+    for (const claim of this.parked.fresh) {
+      if (parts.length >= MAX_SLOTS) break;
+      if (!placed.has(claim) && !claim.riding) parts.push({ claim, lane_id: null, wanted: 0 });
     }
-    return riders;
+    for (const claim of this.parked.over) {
+      if (placed.has(claim) || claim.riding || this.parked.fresh.has(claim)) continue;
+      if (claim.full || !open.some(({ lane }) => this.fit.fits(lane, claim.node))) this.settle(claim, []);
+    }
+    return parts;
   }
 
-  private async ride(riders: Rider[]): Promise<void> {
-    const offers = this.lanes.offers([...new Set(riders.flatMap(({ lane_id }) => lane_id ?? []))]);
-    const claims = new Set(riders.map(({ claim }) => claim));
+  private async ride(parts: readonly Part[]): Promise<void> {
+    const offers = this.lanes.offers([...new Set(parts.flatMap(({ lane_id }) => lane_id ?? []))]);
+    const claims = new Set(parts.map(({ claim }) => claim));
     for (const claim of claims) claim.riding = true;
     try {
-      const rows = await this.repository.claim(
+      const answers = await this.repository.claim(
         offers,
-        riders.map(({ claim, lane_id }) => ({ lane_id, node_id: claim.node.id, claim_id: claim.claim_id })),
+        parts.map(({ claim, lane_id, wanted }) => ({
+          lane_id,
+          node_id: claim.node.id,
+          claim_id: claim.claim_id,
+          wanted,
+        })),
         this.settings.workers.lease_duration,
       );
       this.failing = false;
-      this.metrics.claimed(rows);
+      this.metrics.claimed(answers);
       this.lanes.learn(
         offers,
-        groupRows(riders, rows, ({ lane_id }) => lane_id ?? 0),
+        group(parts, answers, ({ lane_id }) => lane_id ?? 0),
       );
-      this.answer(groupRows(riders, rows, ({ claim }) => claim));
+      this.answer(group(parts, answers, ({ claim }) => claim));
     } catch (error) {
-      await this.failed(claims, error);
+      await this.failed(parts, claims, error);
     } finally {
       for (const claim of claims) claim.riding = false;
     }
   }
 
-  private answer(rows: ReadonlyMap<WaitingClaim, readonly SlotRow[]>): void {
-    for (const [claim, slots] of rows) {
-      claim.fresh = false;
-      const attempts = slots.flatMap(({ job }) => job ?? []);
-      const is = (outcome: SlotRow['outcome']) => slots.some((slot) => slot.outcome === outcome);
+  private answer(answers: ReadonlyMap<WaitingClaim, readonly PartAnswer[]>): void {
+    const over: WaitingClaim[] = [];
+    for (const [claim, parts] of answers) {
+      this.parked.fresh.delete(claim);
+      claim.riding = false;
+      const attempts = parts.flatMap((part) => part.attempts);
       if (attempts.length > 0) this.settle(claim, attempts);
-      else if (is('again')) void this.answerAgain(claim);
+      else if (parts.some((part) => part.again)) void this.answerAgain(claim);
       // Slots that found no job counted towards the node's room, so beside them a full node says nothing.
-      else if (!is('lane') && (is('node') || is('full'))) claim.full = true;
-      if (!claim.answered && this.draining.isDraining) this.settle(claim, []);
+      else if (!parts.some((part) => part.short) && parts.some((part) => part.full || !part.able)) {
+        claim.full = true;
+      }
+      if (claim.answered) continue;
+      if (this.draining.isDraining) this.settle(claim, []);
+      else if (!claim.patient) over.push(claim);
     }
-    this.expire();
+    this.lookOnceMore(over);
   }
 
   /** Not awaited by the pump: whoever rode along need not wait for it. */
   private async answerAgain(claim: WaitingClaim): Promise<void> {
-    this.waiting.delete(claim);
+    this.parked.remove(claim);
     try {
       this.settle(claim, await this.repository.findAttempts(claim.node.id, claim.claim_id));
     } catch (error) {
@@ -229,37 +233,52 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
     }
   }
 
-  private async failed(claims: Set<WaitingClaim>, error: unknown): Promise<void> {
-    const isLost = isConnectionLost(error);
+  private async failed(
+    parts: readonly Part[],
+    claims: ReadonlySet<WaitingClaim>,
+    error: unknown,
+  ): Promise<void> {
+    if (isConnectionLost(error)) return this.lost(claims, error);
+    if (claims.size > 1 && mayBeOneMembersFault(error)) {
+      for (const one of claims) await this.ride(parts.filter(({ claim }) => claim === one));
+      return;
+    }
+    for (const claim of claims) this.reject(claim, error);
+  }
+
+  /** It may have been committed: a claim that still has time first looks for its attempts again. */
+  private async lost(claims: ReadonlySet<WaitingClaim>, error: unknown): Promise<void> {
     for (const claim of claims) {
-      // It may have been committed: a claim that still has time first looks for its attempts again.
-      if (isLost && claim.patient) claim.fresh = true;
+      if (claim.patient) this.parked.fresh.add(claim);
       else this.reject(claim, error);
     }
-    if (!isLost) return;
     if (!this.failing) this.logger.warn({ err: error }, 'the connection was lost in a claim; it is repeated');
     this.failing = true;
     await new Promise((resolve) => setTimeout(resolve, RETRY_AFTER));
   }
 
-  /** Gives claims whose time is over a last look. */
   private expire(): void {
-    const over = [...this.waiting].filter((claim) => !claim.patient && !claim.fresh && !claim.looking);
+    this.lookOnceMore([...this.parked].filter((claim) => !claim.patient && !this.parked.fresh.has(claim)));
+  }
+
+  /** Claims whose time is over get a last look at the lane heads. */
+  private lookOnceMore(claims: readonly WaitingClaim[]): void {
+    const over = claims.filter((claim) => !claim.looking);
     if (over.length === 0) return;
     for (const claim of over) claim.looking = true;
     void this.lanes.readHeads().then(() => {
-      for (const claim of over) claim.looked = true;
+      for (const claim of over) if (!claim.answered) this.parked.over.add(claim);
       this.pump();
     });
   }
 
   private settle(claim: WaitingClaim, attempts: AttemptRow[]): void {
-    this.waiting.delete(claim);
+    this.parked.remove(claim);
     claim.give(attempts);
   }
 
   private reject(claim: WaitingClaim, error: unknown): void {
-    this.waiting.delete(claim);
+    this.parked.remove(claim);
     claim.fail(error);
   }
 
@@ -270,22 +289,22 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
 
   /** On the way out: who rides is answered by its statement, everybody else now. */
   private answerAll(): void {
-    for (const claim of this.waiting) if (!claim.riding) this.settle(claim, []);
+    for (const claim of this.parked) if (!claim.riding) this.settle(claim, []);
   }
 }
 
-/** The rows of a statement, by what their riders have in common. */
-function groupRows<Key>(
-  riders: readonly Rider[],
-  rows: readonly SlotRow[],
-  key: (rider: Rider) => Key,
-): Map<Key, SlotRow[]> {
-  const groups = new Map<Key, SlotRow[]>();
-  riders.forEach((rider, index) => {
-    const row = rows[index];
-    const group = groups.get(key(rider));
-    if (row && group) group.push(row);
-    else if (row) groups.set(key(rider), [row]);
+/** The answers of a statement, by what their parts have in common. */
+function group<Key>(
+  parts: readonly Part[],
+  answers: readonly PartAnswer[],
+  key: (part: Part) => Key,
+): Map<Key, PartAnswer[]> {
+  const groups = new Map<Key, PartAnswer[]>();
+  parts.forEach((part, index) => {
+    const answer = answers[index];
+    const known = groups.get(key(part));
+    if (answer && known) known.push(answer);
+    else if (answer) groups.set(key(part), [answer]);
   });
   return groups;
 }

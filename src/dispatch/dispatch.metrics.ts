@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Counter, Histogram } from 'prom-client';
 import { Metrics } from '../metrics/metrics.js';
 import type { ReportOutcome } from '../protocol/report.js';
-import type { SlotRow } from './claim.repository.js';
+import type { PartAnswer } from './claim.repository.js';
 import type { ReportItem } from './report.repository.js';
 
 /** What dispatch tells of itself on /metrics; figures of the whole cluster are a duty. */
@@ -52,10 +52,15 @@ export class DispatchMetrics {
     });
   }
 
-  claimed(rows: readonly SlotRow[]): void {
-    this.perStatement.observe(rows.length);
-    for (const { outcome } of rows) this.slots.inc({ outcome });
-    this.attempts.inc({ result: rows.some(({ outcome }) => outcome === 'taken') ? 'success' : 'no_jobs' });
+  claimed(answers: readonly PartAnswer[]): void {
+    this.perStatement.observe(answers.length);
+    let taken = 0;
+    for (const answer of answers) {
+      taken += answer.attempts.length;
+      if (answer.attempts.length === 0) this.slots.inc({ outcome: outcomeOf(answer) });
+    }
+    if (taken > 0) this.slots.inc({ outcome: 'taken' }, taken);
+    this.attempts.inc({ result: taken > 0 ? 'success' : 'no_jobs' });
   }
 
   reported(items: readonly ReportItem[], outcomes: readonly ReportOutcome[]): void {
@@ -65,4 +70,12 @@ export class DispatchMetrics {
   takenBack(count: number): void {
     this.handedBack.inc(count);
   }
+}
+
+/** Why a part got nothing. */
+function outcomeOf({ again, able, full, refused }: PartAnswer): string {
+  if (again) return 'again';
+  if (!able) return 'node';
+  if (full) return 'full';
+  return refused ? 'queue' : 'lane';
 }

@@ -39,7 +39,7 @@ const HOT: Record<string, Expected> = {
   ClaimJobs: {
     by: [
       'idx_jobs_queue_priority',
-      'jobs_pkey',
+      'ctid',
       'leases_claim',
       'nodes_pkey',
       'idx_nodes_status',
@@ -47,7 +47,7 @@ const HOT: Record<string, Expected> = {
     ],
     factor: 5,
     because:
-      'a job is locked in its lane, ordered and updated; a slot reads its node; asked again, its lease',
+      'a job is locked in its lane and updated where it was found; a part reads its node; asked again, its lease',
   },
   ReadLaneHeads: { by: ['idx_jobs_queue_priority'], factor: 1, because: 'one probe a lane' },
   FindAttempts: { by: ['leases_claim', 'jobs_pkey'], factor: 2, because: 'a lease and its job' },
@@ -88,7 +88,7 @@ const HOT: Record<string, Expected> = {
   ListArchivedJobs: {
     by: [
       'job_history_tenant_id_sequence_number_idx',
-      'job_history_tenant_id_status_sequence_number_idx',
+      'job_history_status_tenant_id_sequence_number_idx',
       'job_history_pkey',
     ],
     factor: 2,

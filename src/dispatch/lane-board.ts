@@ -13,8 +13,6 @@ export interface BoardLane {
   markedAt: number;
   /** Rises with each sign of new work, so that an older "nothing left" does not hide it. */
   version: number;
-  /** See `OpenLane`. */
-  unfitUpTo: number;
 }
 
 /** Jobs to expect in a lane of which only the head was seen. */
@@ -43,15 +41,14 @@ export class LaneBoard {
       known.expected += count;
       known.version += 1;
     } else {
-      this.put({ lane, head: position, expected: count, mark: 0, markedAt: 0, version: 0, unfitUpTo: 0 });
+      this.put({ lane, head: position, expected: count, mark: 0, markedAt: 0, version: 0 });
     }
   }
 
   /** The head of a lane as just read from the table. */
   seen(lane: Lane, head: number): void {
     const known = this.lanes.get(lane.id);
-    if (!known)
-      return this.put({ lane, head, expected: SEEN_HEAD, mark: 0, markedAt: 0, version: 0, unfitUpTo: 0 });
+    if (!known) return this.put({ lane, head, expected: SEEN_HEAD, mark: 0, markedAt: 0, version: 0 });
     known.expected = Math.max(known.expected, SEEN_HEAD);
     known.version += 1;
     if (head < known.mark) known.mark = 0;

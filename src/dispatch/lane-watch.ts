@@ -2,7 +2,7 @@ import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@ne
 import { LaneDirectory } from '../jobs/lane-directory.js';
 import { LOGGER, type Logger } from '../logging/logger.js';
 import { Signals } from '../signals/signals.js';
-import { ClaimRepository, type LaneOffer, type SlotRow } from './claim.repository.js';
+import { ClaimRepository, type LaneOffer, type PartAnswer } from './claim.repository.js';
 import { LaneBoard, type BoardLane } from './lane-board.js';
 import { QueueDirectory } from './queue-directory.js';
 
@@ -81,17 +81,17 @@ export class LaneWatch implements OnModuleInit, OnModuleDestroy {
   }
 
   /** What a statement told of the lanes that it was offered. */
-  learn(offers: readonly Offer[], rows: ReadonlyMap<number, readonly SlotRow[]>): void {
+  learn(offers: readonly Offer[], rows: ReadonlyMap<number, readonly PartAnswer[]>): void {
     const short = new Set<string>();
     const refused = new Set<string>();
     for (const { lane_id, version } of offers) {
       const queue = this.board.get(lane_id)?.lane.queue ?? '';
-      const slots = rows.get(lane_id) ?? [];
-      const jobs = slots.flatMap(({ job }) => job ?? []);
+      const parts = rows.get(lane_id) ?? [];
+      const jobs = parts.flatMap(({ attempts }) => attempts);
       const last = jobs.reduce((most, job) => Math.max(most, job.position), 0);
       if (jobs.length > 0) this.board.taken(lane_id, jobs.length, last, performance.now());
-      if (slots.some(({ outcome }) => outcome === 'queue')) refused.add(queue);
-      if (slots.some(({ outcome }) => outcome === 'lane')) {
+      if (parts.some((part) => part.refused)) refused.add(queue);
+      if (parts.some((part) => part.short)) {
         short.add(queue);
         this.board.short(lane_id, version);
       }

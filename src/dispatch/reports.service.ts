@@ -71,10 +71,10 @@ export class ReportsService {
     const rows = await this.repository.report(items, this.backoff);
     const byOrdinal = new Map(rows.map((row) => [row.ordinal, row]));
     this.announce(items, rows);
-    const refused = items.filter((_, ordinal) => !byOrdinal.get(ordinal)?.accepted);
+    const refused = items.filter((_, index) => !byOrdinal.get(index + 1)?.accepted);
     const known = refused.length > 0 ? await this.lastReports(refused) : new Map<string, string>();
-    const outcomes = items.map((item, ordinal): ReportOutcome => {
-      if (byOrdinal.get(ordinal)?.accepted) return 'accepted';
+    const outcomes = items.map((item, index): ReportOutcome => {
+      if (byOrdinal.get(index + 1)?.accepted) return 'accepted';
       return known.get(`${item.job_id} ${item.lease_token}`) === item.status ? 'duplicate' : 'stale';
     });
     this.metrics.reported(items, outcomes);
@@ -110,7 +110,7 @@ export class ReportsService {
     for (const [lane, count] of lanes) this.signals.send('lane', String(lane), count);
     for (const queue of queues) this.signals.send('queue', queue);
     if (rows.some((row) => row.accepted)) this.signals.send('event');
-    const freed = rows.flatMap((row) => (row.queue === null ? [] : (items[row.ordinal]?.node_id ?? [])));
+    const freed = rows.flatMap((row) => (row.queue === null ? [] : (items[row.ordinal - 1]?.node_id ?? [])));
     if (freed.length > 0) this.claims.freed(new Set(freed), queues);
   }
 }

@@ -13,18 +13,15 @@ export class WaitingClaim {
   readonly node: NodeRow;
   readonly claim_id: string;
   readonly arrival: number;
-  readonly wanted: number;
+  readonly max_jobs: number;
   /** When it is answered even if empty: `performance.now()` in milliseconds. */
   readonly deadline: number;
   readonly asker: Asker;
   readonly answer: Promise<AttemptRow[]>;
-  /** False once a statement has looked whether this claim id was answered before. */
-  fresh = true;
   /** The node had no room, or drained, when last tried; tried again at the next resync. */
   full = false;
   /** Its time is over, and the lane heads are being, or were, read once more on its behalf. */
   looking = false;
-  looked = false;
   /** It rides in the statement that is in flight. */
   riding = false;
   answered = false;
@@ -36,20 +33,25 @@ export class WaitingClaim {
     node: NodeRow;
     claim_id: string;
     arrival: number;
-    wanted: number;
+    max_jobs: number;
     wait: number;
     asker: Asker;
   }) {
     this.node = options.node;
     this.claim_id = options.claim_id;
     this.arrival = options.arrival;
-    this.wanted = options.wanted;
+    this.max_jobs = options.max_jobs;
     this.deadline = performance.now() + options.wait;
     this.asker = options.asker;
     this.answer = new Promise((resolve, reject) => {
       this.resolve = resolve;
       this.reject = reject;
     });
+  }
+
+  /** Slots that it may be given now. */
+  get wanted(): number {
+    return this.full || this.riding || this.asker.gone ? 0 : this.max_jobs;
   }
 
   /** Whether it may go on waiting. */

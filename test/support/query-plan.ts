@@ -36,7 +36,7 @@ export function readsOf(plan: PlanNode, above?: string): TableRead[] {
     plan['Actual Rows'] +
     (plan['Rows Removed by Filter'] ?? 0) +
     (plan['Rows Removed by Index Recheck'] ?? 0);
-  const index = plan['Index Name'];
+  const index = plan['Node Type'] === 'Tid Scan' ? 'ctid' : plan['Index Name'];
   return [
     {
       table: ofParent(table),

@@ -2,43 +2,53 @@
 
 -- ReportAttempts
 WITH input AS MATERIALIZED (
-  SELECT * FROM json_to_recordset($1::json)
-    AS i(ordinal int, node_id uuid, job_id uuid, lease_token bigint, status text, result jsonb, error text,
-         failure_reason text, permanent boolean, jitter float8, actor text)
+  SELECT generate_series(1, $11::int) AS ordinal, unnest($1::uuid[]) AS node_id, unnest($2::uuid[]) AS job_id,
+         unnest($3::bigint[]) AS lease_token, unnest($4::text[]) AS status, unnest($5::jsonb[]) AS result,
+         unnest($6::text[]) AS error, unnest($7::text[]) AS failure_reason, unnest($8::boolean[]) AS permanent,
+         unnest($9::float8[]) AS jitter, unnest($10::text[]) AS actor
+),
+item AS MATERIALIZED (
+  SELECT DISTINCT ON (i.job_id, i.lease_token, i.node_id) i.* FROM input i
+  ORDER BY i.job_id, i.lease_token, i.node_id, i.ordinal
 ),
 found AS MATERIALIZED (
   SELECT j.*, i.ordinal, i.status AS reported, i.result AS sent_result, i.error AS sent_error,
          i.failure_reason AS sent_reason, i.permanent, i.jitter, i.actor
-  FROM ffmpeg_master.jobs j
-  JOIN (SELECT DISTINCT ON (job_id, lease_token, node_id) * FROM input
-        ORDER BY job_id, lease_token, node_id, ordinal) i
-    ON i.job_id = j.id AND i.lease_token = j.lease_token AND i.node_id = j.node_id
-  WHERE j.id = ANY($2::uuid[]) AND CASE WHEN j.status IN ('assigned', 'running') THEN true END
-  ORDER BY j.id FOR UPDATE OF j
+  FROM (SELECT * FROM item ORDER BY job_id) i
+  CROSS JOIN LATERAL (
+    SELECT j.id, j.status, j.lane_id, j.paused, j.max_retries, j.failures, j.releases, j.retry_count,
+           j.attempt, j.node_id, j.lease_token, j.tenant_id, j.queue, j.tags, j.event_count
+    FROM ffmpeg_master.jobs j
+    WHERE j.id = i.job_id AND j.lease_token = i.lease_token AND j.node_id = i.node_id
+      AND CASE WHEN j.status IN ('assigned', 'running') THEN true END
+    FOR UPDATE
+  ) j
 ),
 held AS MATERIALIZED (
   SELECT l.lease_token, l.queue, l.node_id, l.progress, l.revoked, i.ordinal
-  FROM ffmpeg_master.leases l
-  JOIN input i ON i.lease_token = l.lease_token AND i.job_id = l.job_id AND i.node_id = l.node_id
-  WHERE l.lease_token = ANY($3::bigint[]) AND (SELECT count(*) FROM found) >= 0
-  ORDER BY l.lease_token FOR UPDATE OF l
+  FROM (SELECT * FROM item WHERE (SELECT count(*) FROM found) >= 0 ORDER BY lease_token) i
+  CROSS JOIN LATERAL (
+    SELECT l.* FROM ffmpeg_master.leases l
+    WHERE l.lease_token = i.lease_token AND l.job_id = i.job_id AND l.node_id = i.node_id
+    FOR UPDATE
+  ) l
 ),
 lease AS MATERIALIZED (
   SELECT h.* FROM held h WHERE h.revoked OR h.lease_token IN (SELECT f.lease_token FROM found f)
 ),
-judged AS MATERIALIZED (
+judged AS (
   SELECT f.*,
          CASE WHEN f.reported IN ('completed', 'canceled') THEN f.reported
               WHEN f.reported = 'released' AND f.releases < 20 THEN 'queued'
               WHEN f.permanent OR f.failures >= f.max_retries THEN 'failed'
               ELSE 'retrying' END AS next_status,
-         coalesce((SELECT l.progress FROM lease l WHERE l.lease_token = f.lease_token LIMIT 1), 0) AS next_progress
-  FROM found f
+         coalesce(l.progress, 0) AS next_progress
+  FROM found f LEFT JOIN lease l ON l.lease_token = f.lease_token
 ),
 ended AS MATERIALIZED (
   SELECT g.*,
          CASE WHEN g.next_status = 'retrying'
-              THEN now() + ($4::float8[])[least(g.failures + 1, cardinality($4::float8[]))] * g.jitter
+              THEN now() + ($12::float8[])[least(g.failures + 1, cardinality($12::float8[]))] * g.jitter
                          * interval '1 millisecond' END AS next_due_at,
          g.failures + (g.next_status <> 'queued')::int AS next_failures,
          CASE WHEN g.reported = 'released' THEN g.releases + 1 ELSE 0 END AS next_releases,
@@ -59,13 +69,14 @@ ended AS MATERIALIZED (
 deleted_job AS (
  DELETE FROM ffmpeg_master.jobs j USING ended e
  WHERE j.id = e.id AND e.next_status IN ('completed', 'failed', 'canceled', 'rejected')
- RETURNING j.id
+ RETURNING j.*, e.next_status, e.next_failures, e.next_releases, e.next_retry_count, e.next_reported_token,
+           e.next_reported_as, e.next_error, e.next_failure_reason, e.next_progress, e.next_result, e.timed_out
 ),
 archived_job AS (
  INSERT INTO ffmpeg_master.job_history (id, sequence_number, tenant_id, scenario, parameters, queue, priority, requirements, engine, classification, confidence, tags, status, paused, lane_id, position, run_at, due_at, max_retries, timeout_seconds, attempt, failures, releases, retry_count, node_id, node_name, claim_id, lease_token, reported_token, reported_as, event_count, created_at, assigned_at, started_at, error, failure_reason, progress, result, completed_at, archived_on)
- SELECT e.id, e.sequence_number, e.tenant_id, e.scenario, e.parameters, e.queue, e.priority, e.requirements, e.engine, e.classification, e.confidence, e.tags, e.next_status AS status, false AS paused, e.lane_id, e.position, e.run_at, NULL::timestamptz AS due_at, e.max_retries, e.timeout_seconds, e.attempt, e.next_failures AS failures, e.next_releases AS releases, e.next_retry_count AS retry_count, e.node_id, e.node_name, e.claim_id, e.lease_token, e.next_reported_token AS reported_token, e.next_reported_as AS reported_as, e.event_count + 1 + e.timed_out::int AS event_count, e.created_at, e.assigned_at, e.started_at, e.next_error AS error, e.next_failure_reason AS failure_reason,
-   e.next_progress, e.next_result, now(), (now() AT TIME ZONE 'UTC')::date
- FROM ended e JOIN deleted_job d ON d.id = e.id
+ SELECT d.id, d.sequence_number, d.tenant_id, d.scenario, d.parameters, d.queue, d.priority, d.requirements, d.engine, d.classification, d.confidence, d.tags, d.next_status AS status, false AS paused, d.lane_id, d.position, d.run_at, NULL::timestamptz AS due_at, d.max_retries, d.timeout_seconds, d.attempt, d.next_failures AS failures, d.next_releases AS releases, d.next_retry_count AS retry_count, d.node_id, d.node_name, d.claim_id, d.lease_token, d.next_reported_token AS reported_token, d.next_reported_as AS reported_as, d.event_count + 1 + d.timed_out::int AS event_count, d.created_at, d.assigned_at, d.started_at, d.next_error AS error, d.next_failure_reason AS failure_reason,
+   d.next_progress, d.next_result, now(), (now() AT TIME ZONE 'UTC')::date
+ FROM deleted_job d
 ),
 kept_job AS (
  UPDATE ffmpeg_master.jobs j
@@ -83,16 +94,16 @@ settled_event AS (
  INSERT INTO ffmpeg_master.job_events
    (day, job_id, n, generation, type, from_status, to_status, attempt, node_id, lease_token,
     tenant_id, queue, tags, actor, data)
- SELECT (now() AT TIME ZONE 'UTC')::date, e.id, e.event_count + step.k, l.generation,
+ SELECT (now() AT TIME ZONE 'UTC')::date, e.id, e.event_count + step.k, (SELECT l.generation FROM ffmpeg_master.leadership l),
         CASE WHEN e.timed_out AND step.k = 1 THEN 'timed_out' ELSE e.event_type END,
         CASE WHEN step.k = 2 THEN 'timed_out' ELSE e.status END,
         CASE WHEN e.timed_out AND step.k = 1 THEN 'timed_out' ELSE e.next_status END,
         e.attempt, e.node_id, e.lease_token, e.tenant_id, e.queue, e.tags, e.event_actor,
-        jsonb_strip_nulls(jsonb_build_object('error', e.next_error, 'failure_reason', e.next_failure_reason,
-                                             'due_at', e.next_due_at))
+        CASE WHEN e.next_error IS NULL AND e.next_failure_reason IS NULL AND e.next_due_at IS NULL THEN '{}'::jsonb
+             ELSE jsonb_strip_nulls(jsonb_build_object('error', e.next_error, 'failure_reason',
+                                                       e.next_failure_reason, 'due_at', e.next_due_at)) END
  FROM ended e
- CROSS JOIN LATERAL generate_series(1, 1 + e.timed_out::int) AS step(k)
- CROSS JOIN ffmpeg_master.leadership l
+ JOIN (VALUES (1), (2)) AS step(k) ON step.k = 1 OR e.timed_out
  ORDER BY e.id, step.k
 ),
 freed AS (
@@ -108,17 +119,24 @@ locked_queue AS MATERIALIZED (
 lowered_queue AS (
  UPDATE ffmpeg_master.queue_counters c SET running = c.running - f.freed
  FROM (SELECT queue, count(*)::int AS freed FROM freed GROUP BY queue) f
- WHERE c.queue = f.queue AND c.queue IN (SELECT queue FROM locked_queue)
+ WHERE c.queue = f.queue AND (SELECT count(*) FROM locked_queue) >= 0
 ),
 locked_node AS MATERIALIZED (
- SELECT c.node_id FROM ffmpeg_master.node_counters c
- WHERE c.node_id IN (SELECT f.node_id FROM freed f) AND (SELECT count(*) FROM locked_queue) >= 0
- ORDER BY c.node_id FOR UPDATE OF c
+ SELECT c.node_id
+ FROM (SELECT DISTINCT f.node_id FROM freed f WHERE (SELECT count(*) FROM locked_queue) >= 0 ORDER BY f.node_id) f
+ CROSS JOIN LATERAL (
+   SELECT c.node_id FROM ffmpeg_master.node_counters c WHERE c.node_id = f.node_id FOR UPDATE
+ ) c
 ),
 lowered_node AS (
- UPDATE ffmpeg_master.node_counters c SET running = c.running - f.freed
- FROM (SELECT node_id, count(*)::int AS freed FROM freed GROUP BY node_id) f
- WHERE c.node_id = f.node_id AND c.node_id IN (SELECT node_id FROM locked_node)
+ UPDATE ffmpeg_master.node_counters c SET running = c.running - u.freed
+ FROM (
+   SELECT array_agg(f.node_id) AS node_ids, array_agg(f.freed) AS freed
+   FROM (SELECT node_id, count(*)::int AS freed FROM freed GROUP BY node_id) f
+   WHERE (SELECT count(*) FROM locked_node) >= 0
+ ) f
+ CROSS JOIN LATERAL unnest(f.node_ids, f.freed) AS u(node_id, freed)
+ WHERE c.node_id = u.node_id
 )
 SELECT i.ordinal, e.id IS NOT NULL AS accepted, k.queue, e.lane_id,
        CASE WHEN e.next_status NOT IN ('queued', 'retrying') THEN e.queue END AS finished,

@@ -70,13 +70,14 @@ ended AS MATERIALIZED (
 deleted_job AS (
  DELETE FROM ffmpeg_master.jobs j USING ended e
  WHERE j.id = e.id AND e.next_status IN ('completed', 'failed', 'canceled', 'rejected')
- RETURNING j.id
+ RETURNING j.*, e.next_status, e.next_failures, e.next_releases, e.next_retry_count, e.next_reported_token,
+           e.next_reported_as, e.next_error, e.next_failure_reason, e.next_progress, e.next_result, e.timed_out
 ),
 archived_job AS (
  INSERT INTO ffmpeg_master.job_history (id, sequence_number, tenant_id, scenario, parameters, queue, priority, requirements, engine, classification, confidence, tags, status, paused, lane_id, position, run_at, due_at, max_retries, timeout_seconds, attempt, failures, releases, retry_count, node_id, node_name, claim_id, lease_token, reported_token, reported_as, event_count, created_at, assigned_at, started_at, error, failure_reason, progress, result, completed_at, archived_on)
- SELECT e.id, e.sequence_number, e.tenant_id, e.scenario, e.parameters, e.queue, e.priority, e.requirements, e.engine, e.classification, e.confidence, e.tags, e.next_status AS status, false AS paused, e.lane_id, e.position, e.run_at, NULL::timestamptz AS due_at, e.max_retries, e.timeout_seconds, e.attempt, e.next_failures AS failures, e.next_releases AS releases, e.next_retry_count AS retry_count, e.node_id, e.node_name, e.claim_id, e.lease_token, e.next_reported_token AS reported_token, e.next_reported_as AS reported_as, e.event_count + 1 + e.timed_out::int AS event_count, e.created_at, e.assigned_at, e.started_at, e.next_error AS error, e.next_failure_reason AS failure_reason,
-   e.next_progress, e.next_result, now(), (now() AT TIME ZONE 'UTC')::date
- FROM ended e JOIN deleted_job d ON d.id = e.id
+ SELECT d.id, d.sequence_number, d.tenant_id, d.scenario, d.parameters, d.queue, d.priority, d.requirements, d.engine, d.classification, d.confidence, d.tags, d.next_status AS status, false AS paused, d.lane_id, d.position, d.run_at, NULL::timestamptz AS due_at, d.max_retries, d.timeout_seconds, d.attempt, d.next_failures AS failures, d.next_releases AS releases, d.next_retry_count AS retry_count, d.node_id, d.node_name, d.claim_id, d.lease_token, d.next_reported_token AS reported_token, d.next_reported_as AS reported_as, d.event_count + 1 + d.timed_out::int AS event_count, d.created_at, d.assigned_at, d.started_at, d.next_error AS error, d.next_failure_reason AS failure_reason,
+   d.next_progress, d.next_result, now(), (now() AT TIME ZONE 'UTC')::date
+ FROM deleted_job d
 ),
 kept_job AS (
  UPDATE ffmpeg_master.jobs j
@@ -94,16 +95,16 @@ settled_event AS (
  INSERT INTO ffmpeg_master.job_events
    (day, job_id, n, generation, type, from_status, to_status, attempt, node_id, lease_token,
     tenant_id, queue, tags, actor, data)
- SELECT (now() AT TIME ZONE 'UTC')::date, e.id, e.event_count + step.k, l.generation,
+ SELECT (now() AT TIME ZONE 'UTC')::date, e.id, e.event_count + step.k, (SELECT l.generation FROM ffmpeg_master.leadership l),
         CASE WHEN e.timed_out AND step.k = 1 THEN 'timed_out' ELSE e.event_type END,
         CASE WHEN step.k = 2 THEN 'timed_out' ELSE e.status END,
         CASE WHEN e.timed_out AND step.k = 1 THEN 'timed_out' ELSE e.next_status END,
         e.attempt, e.node_id, e.lease_token, e.tenant_id, e.queue, e.tags, e.event_actor,
-        jsonb_strip_nulls(jsonb_build_object('error', e.next_error, 'failure_reason', e.next_failure_reason,
-                                             'due_at', e.next_due_at))
+        CASE WHEN e.next_error IS NULL AND e.next_failure_reason IS NULL AND e.next_due_at IS NULL THEN '{}'::jsonb
+             ELSE jsonb_strip_nulls(jsonb_build_object('error', e.next_error, 'failure_reason',
+                                                       e.next_failure_reason, 'due_at', e.next_due_at)) END
  FROM ended e
- CROSS JOIN LATERAL generate_series(1, 1 + e.timed_out::int) AS step(k)
- CROSS JOIN ffmpeg_master.leadership l
+ JOIN (VALUES (1), (2)) AS step(k) ON step.k = 1 OR e.timed_out
  ORDER BY e.id, step.k
 ),
 revoked AS (
