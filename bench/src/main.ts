@@ -27,11 +27,17 @@ const chosen = positionals.length === 0 ? SUITES : positionals.map(suiteOf);
 // npm runs scripts in the folder of their package; INIT_CWD is where the person stands.
 const json = values.json && resolve(process.env.INIT_CWD ?? process.cwd(), values.json);
 
+let running: Bench | undefined;
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void running?.end().finally(() => process.exit(130)));
+}
+
 freshBuild();
 const results: object[] = [];
 for (const suite of chosen) {
   console.log(`${suite.name}: ${suite.about}`);
-  const bench = new Bench(suite.name, values.quick);
+  const began = performance.now();
+  const bench = (running = new Bench(suite.name, values.quick));
   try {
     await suite.run(bench);
   } catch (error) {
@@ -40,6 +46,7 @@ for (const suite of chosen) {
   } finally {
     await bench.end();
   }
+  console.log(`${suite.name}: ${Math.round((performance.now() - began) / 1000)} s`);
   printResults(bench);
   for (const grown of bench.grown) {
     process.exitCode = 1;

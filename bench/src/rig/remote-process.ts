@@ -30,11 +30,9 @@ export class RemoteProcess<Of extends Calls> {
       else call?.reject(new Error(answer.error));
     });
     this.child.on('exit', (status, signal) => {
-      for (const call of this.waiting.values()) {
-        call.reject(new Error(`${file} ended with ${signal ?? status} in the middle of a call`));
-      }
-      this.waiting.clear();
+      this.failAll(new Error(`${file} ended with ${signal ?? status} in the middle of a call`));
     });
+    this.child.on('error', (error) => this.failAll(error));
   }
 
   get pid(): number {
@@ -57,6 +55,11 @@ export class RemoteProcess<Of extends Calls> {
     const ended = new Promise((resolve) => this.child.once('exit', resolve));
     this.child.disconnect();
     await ended;
+  }
+
+  private failAll(error: Error): void {
+    for (const call of this.waiting.values()) call.reject(error);
+    this.waiting.clear();
   }
 }
 
