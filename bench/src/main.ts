@@ -27,9 +27,14 @@ const chosen = positionals.length === 0 ? SUITES : positionals.map(suiteOf);
 // npm runs scripts in the folder of their package; INIT_CWD is where the person stands.
 const json = values.json && resolve(process.env.INIT_CWD ?? process.cwd(), values.json);
 
+// On, not once: tsx passes on a signal that the terminal has sent to the whole group already.
 let running: Bench | undefined;
+let isStopping = false;
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => void running?.end().finally(() => process.exit(130)));
+  process.on(signal, () => {
+    if (!isStopping) void running?.end().finally(() => process.exit(130));
+    isStopping = true;
+  });
 }
 
 freshBuild();

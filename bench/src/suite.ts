@@ -136,7 +136,7 @@ export class Bench {
   }
 
   async end(): Promise<void> {
-    for (const work of this.ending.reverse()) {
+    for (const work of this.ending.splice(0).reverse()) {
       await work().catch((error: unknown) => console.error(error));
     }
   }
