@@ -18,14 +18,17 @@ export function cpuOf(pid: number): number {
 
 /** The same of a server and all its children, those that ended included: PostgreSQL forks one a session. */
 export function cpuOfTree(pid: number): number {
-  const root = readStat(pid);
-  if (!root) return 0;
-  let sum = root.own + root.reaped;
-  for (const entry of readdirSync('/proc')) {
-    const child = /^\d+$/.test(entry) ? readStat(Number(entry)) : undefined;
-    if (child?.ppid === pid) sum += child.own + child.reaped;
+  for (;;) {
+    const root = readStat(pid);
+    if (!root) return 0;
+    let sum = root.own + root.reaped;
+    for (const entry of readdirSync('/proc')) {
+      const child = /^\d+$/.test(entry) ? readStat(Number(entry)) : undefined;
+      if (child?.ppid === pid) sum += child.own + child.reaped;
+    }
+    // Time of a child that ended meanwhile went over to the root after that was read.
+    if (readStat(pid)?.reaped === root.reaped) return sum;
   }
-  return sum;
 }
 
 /** The same of all children of this process that have ended: for a program that is run to its end. */
