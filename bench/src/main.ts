@@ -4,6 +4,7 @@
  * could not be run; a bound that was missed is reported and is no failure.
  */
 import { writeFileSync } from 'node:fs';
+import { cpus, totalmem } from 'node:os';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import freshBuild from '../../test/support/fresh-build.js';
@@ -59,11 +60,24 @@ for (const suite of chosen) {
   }
   results.push({
     suite: suite.name,
+    conditions: conditions(),
     figures: bench.figures,
     ratios: bench.ratios.map(({ name, value }) => ({ name, value })),
   });
   // Written after each suite, so that an hour is not lost with the last one.
   if (json) writeFileSync(json, `${JSON.stringify(results.length === 1 ? results[0] : results, null, 2)}\n`);
+}
+
+/** Where this ran, for whoever reads the figures later. */
+function conditions(): object {
+  const processors = cpus();
+  return {
+    quick: values.quick,
+    cores: processors.length,
+    cpu: processors[0]?.model,
+    memory_gib: Math.round(totalmem() / 2 ** 30),
+    node: process.versions.node,
+  };
 }
 
 function suiteOf(name: string): Suite {
