@@ -5,6 +5,7 @@ import { DispatchMaster, PRINCIPAL } from '../../test/support/dispatch-master.js
 import { eventually } from '../../test/support/eventually.js';
 import { LocalSignals } from '../../test/support/local-signals.js';
 import type { AttemptRow } from './claim.repository.js';
+import { HeartbeatRepository } from './heartbeat.repository.js';
 
 const db = useDatabase();
 let master: DispatchMaster;
@@ -132,24 +133,112 @@ describe('a heartbeat', () => {
     });
   });
 
-  it('updates leases in place: every update is HOT, no index is touched', async () => {
-    const figures = async () =>
-      (
-        await db.pool.query(
-          `SELECT n_tup_upd AS updated, n_tup_hot_upd AS hot FROM pg_stat_user_tables WHERE relname = 'leases'`,
-        )
-      ).rows[0];
-    const before = await figures();
+  it('that is sent twice at once is answered twice, by what it said last', async () => {
     const { node, attempt } = await running();
-    for (let k = 1; k <= 20; k += 1) await beat(node, attempt, { started: true, progress: k });
-    // The server publishes its statistics about a second after the transaction.
+    const answers = await Promise.all([
+      beat(node, attempt, { progress: 10, fps: 30 }),
+      beat(node, attempt, { progress: 20, started: true }),
+    ]);
+    for (const { attempts } of answers) expect(attempts[0]?.lease).toBe('extended');
+    expect(await lease()).toMatchObject({ progress: 20, fps: 30 });
+    expect((await master.jobs.get(PRINCIPAL, attempt.id)).status).toBe('running');
+  });
+
+  it('with a figure too small for its column is taken as zero', async () => {
+    const { node, attempt } = await running();
+    const tiny = { progress: 1e-50, fps: 1e-46, speed: 5e-324, duration_seconds: 1e-300 };
+    const answer = await master.heartbeats.beat(node, {
+      attempts: [{ job_id: attempt.id, lease_token: attempt.lease_token, ...tiny }],
+      cpu_load_percent: 1e-60,
+    });
+    expect(answer.attempts[0]?.lease).toBe('extended');
+    expect(await lease()).toMatchObject({ progress: 0, fps: 0, speed: 0, media_seconds: 0 });
+  });
+
+  it('that waits for a cancel to commit is told of it', async () => {
+    const { node, attempt } = await running();
+    const cancel = await db.pool.connect();
+    try {
+      await cancel.query('BEGIN');
+      await cancel.query('UPDATE ffmpeg_master.leases SET revoked = true, canceled = true');
+      const answer = beat(node, attempt, { started: true, progress: 50 });
+      await eventually(async () => {
+        const { rows } = await db.pool.query(
+          `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+        );
+        expect(rows).toHaveLength(1);
+      });
+      await cancel.query('COMMIT');
+      expect((await answer).attempts[0]).toMatchObject({ lease: 'lost', cancel: true, pause: false });
+      expect((await lease()).progress).toBe(0);
+      expect((await master.jobs.get(PRINCIPAL, attempt.id)).status).toBe('assigned');
+    } finally {
+      cancel.release();
+    }
+  });
+
+  it('does not wait for somebody who holds the row of its node', async () => {
+    const { node, attempt } = await running();
+    const holder = await db.pool.connect();
+    try {
+      await holder.query('BEGIN');
+      await holder.query('SELECT FROM ffmpeg_master.node_presence FOR UPDATE');
+      expect((await beat(node, attempt)).attempts[0]?.lease).toBe('extended');
+    } finally {
+      await holder.query('ROLLBACK');
+      holder.release();
+    }
+  });
+
+  it('tells others of an attempt that began, and not again with each beat that says so', async () => {
+    const signals = new LocalSignals();
+    const other = await new DispatchMaster(db.database, signals).start();
+    try {
+      const { node, attempt } = await running();
+      const started = { job_id: attempt.id, lease_token: attempt.lease_token, started: true };
+      for (let k = 0; k < 3; k += 1) await other.heartbeats.beat(node, { attempts: [started] });
+      expect(signals.sent.filter((signal) => signal.startsWith('event'))).toHaveLength(1);
+    } finally {
+      other.stop();
+    }
+  });
+
+  it('of a fleet updates 500 leases in place, from the first beat on and without any vacuum', async () => {
+    await db.pool.query('ALTER TABLE ffmpeg_master.leases SET (autovacuum_enabled = false)');
+    await db.pool.query(`TRUNCATE ffmpeg_master.leases`);
+    const counted = await figures();
+    const { rows: attempts } = await db.pool.query<{ node_id: string; job_id: string; lease_token: number }>(
+      `INSERT INTO ffmpeg_master.leases (job_id, node_id, claim_id, queue, assigned_at, expires_at)
+       SELECT gen_random_uuid(), md5((k % 50)::text)::uuid, gen_random_uuid(), 'default', now(), now()
+       FROM generate_series(1, 500) k RETURNING node_id, job_id, lease_token`,
+    );
+    const repository = new HeartbeatRepository(db.database);
+    const rounds = 40;
+    for (let round = 1; round <= rounds; round += 1) {
+      const said = { progress: round, fps: 60, speed: 2, duration_seconds: 90 };
+      const beaten = await repository.extend(
+        [],
+        attempts.map((attempt) => ({ ...attempt, ...said })),
+        30_000,
+      );
+      expect(beaten.attempts.filter(({ extended }) => extended)).toHaveLength(500);
+      if (round === 1) await repository.start(attempts);
+    }
+    // The server publishes its statistics about a second after the transaction, those of earlier tests too.
     await eventually(
-      async () => expect((await figures()).updated - before.updated).toBeGreaterThanOrEqual(20),
-      {
-        within: 10_000,
-      },
+      async () => expect((await figures()).updated - counted.updated).toBeGreaterThanOrEqual(500 * rounds),
+      { within: 10_000 },
     );
     const after = await figures();
-    expect(after.hot - before.hot).toBe(after.updated - before.updated);
+    expect(after.hot - counted.hot).toBe(after.updated - counted.updated);
+    expect(after.pages).toBeLessThan(500 / 15);
   });
+
+  const figures = async () =>
+    (
+      await db.pool.query<{ updated: number; hot: number; pages: number }>(
+        `SELECT n_tup_upd AS updated, n_tup_hot_upd AS hot, pg_relation_size(relid) / 8192 AS pages
+         FROM pg_stat_user_tables WHERE relname = 'leases'`,
+      )
+    ).rows[0]!;
 });

@@ -52,15 +52,15 @@ const HOT: Record<string, Expected> = {
   ReadLaneHeads: { by: ['idx_jobs_queue_priority'], factor: 1, because: 'one probe a lane' },
   FindAttempts: { by: ['leases_claim', 'jobs_pkey'], factor: 2, because: 'a lease and its job' },
   ExtendLeases: {
-    by: ['leases_pkey', 'jobs_pkey'],
-    factor: 5,
-    because: 'a lease is locked and updated, a job that starts too; then the job is read for `paused`',
-  },
-  TouchNodes: {
     // PostgreSQL 18 may skip through the statuses, of which there are two.
-    by: ['node_presence_pkey', 'nodes_pkey', 'idx_nodes_status'],
+    by: ['leases_pkey', 'node_presence_pkey', 'nodes_pkey', 'idx_nodes_status'],
     factor: 3,
-    because: 'the last-seen row is locked and updated, the node read',
+    because: 'a lease is locked and updated; so is the last-seen row of a node, which is then read',
+  },
+  StartAttempts: {
+    by: ['jobs_pkey', 'leases_pkey'],
+    factor: 4,
+    because: 'job and lease are locked and updated',
   },
   ReportAttempts: {
     by: ['jobs_pkey', 'leases_pkey', 'node_counters_pkey'],

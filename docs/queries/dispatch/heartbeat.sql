@@ -1,21 +1,69 @@
 -- Generated from src/dispatch/heartbeat.repository.ts by `npm run docs`.
 
 -- ExtendLeases
+WITH held AS MATERIALIZED (
+  SELECT i.*, l.*
+  FROM (SELECT i.*
+        FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::boolean[], $5::real[], $6::real[], $7::real[], $8::real[])
+          WITH ORDINALITY AS i(node_id, job_id, lease_token, started, progress, fps, speed, duration_seconds, ordinal)
+        ORDER BY i.lease_token) i
+  CROSS JOIN LATERAL (
+    SELECT l.revoked, l.canceled, l.paused_at IS NOT NULL AS paused, l.clock_from IS NULL AS not_begun
+    FROM ffmpeg_master.leases l
+    WHERE l.lease_token = i.lease_token AND CASE WHEN l.job_id = i.job_id THEN l.node_id = i.node_id END
+    LIMIT 1 FOR UPDATE
+  ) l
+),
+extended AS (
+  UPDATE ffmpeg_master.leases l
+  SET expires_at = clock_timestamp() + $9::float8 * interval '1 millisecond',
+      progressed_at = CASE WHEN h.progress > l.progress THEN now() ELSE l.progressed_at END,
+      progress = greatest(h.progress, l.progress),
+      fps = coalesce(h.fps, l.fps), speed = coalesce(h.speed, l.speed),
+      media_seconds = coalesce(h.duration_seconds, l.media_seconds)
+  FROM held h WHERE l.lease_token = h.lease_token AND NOT h.revoked
+),
+seen AS MATERIALIZED (
+  SELECT i.* FROM unnest($10::uuid[], $11::real[], $12::bigint[]) AS i(node_id, cpu_load_percent, ram_free_bytes)
+  CROSS JOIN LATERAL (
+    SELECT FROM ffmpeg_master.node_presence p
+    WHERE p.node_id = i.node_id AND (SELECT count(*) FROM held) >= 0
+    LIMIT 1 FOR UPDATE SKIP LOCKED
+  ) p
+),
+touched AS (
+  UPDATE ffmpeg_master.node_presence p
+  SET seen_at = clock_timestamp(),
+      cpu_load_percent = coalesce(s.cpu_load_percent, p.cpu_load_percent),
+      ram_free_bytes = coalesce(s.ram_free_bytes, p.ram_free_bytes)
+  FROM seen s WHERE p.node_id = s.node_id
+)
+SELECT 'attempt' AS of, h.ordinal - 1 AS ordinal, NOT h.revoked AS extended, h.canceled,
+       h.paused AND NOT h.revoked AS paused, h.started AND h.not_begun AND NOT h.revoked AS starting,
+       NULL::boolean AS draining, NULL::boolean AS offline
+FROM held h
+UNION ALL
+SELECT 'node', i.ordinal - 1, NULL, NULL, NULL, NULL, n.draining, n.status = 'offline'
+FROM unnest($10::uuid[]) WITH ORDINALITY AS i(node_id, ordinal)
+CROSS JOIN LATERAL (
+  SELECT n.draining, n.status FROM ffmpeg_master.nodes n WHERE n.id = i.node_id LIMIT 1
+) n;
+
+-- StartAttempts
 WITH input AS MATERIALIZED (
-  SELECT i.node_id, i.job_id, i.lease_token, coalesce(bool_or(i.started), false) AS started,
-         max(i.progress) AS progress, max(i.fps) AS fps, max(i.speed) AS speed,
-         max(i.duration_seconds) AS duration_seconds
-  FROM json_to_recordset($1::json) AS i(node_id uuid, job_id uuid, lease_token bigint, started boolean,
-                                        progress real, fps real, speed real, duration_seconds real)
-  GROUP BY i.node_id, i.job_id, i.lease_token
+  SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS i(node_id, job_id, lease_token)
 ),
 starting AS MATERIALIZED (
-  SELECT j.id FROM ffmpeg_master.jobs j
-  JOIN input i ON i.job_id = j.id AND i.lease_token = j.lease_token AND i.node_id = j.node_id
-  WHERE i.started AND j.id = ANY($3::uuid[]) AND CASE WHEN j.status = 'assigned' THEN true END
-  ORDER BY j.id FOR UPDATE OF j
+  SELECT j.id
+  FROM (SELECT * FROM input ORDER BY job_id) i
+  CROSS JOIN LATERAL (
+    SELECT j.id FROM ffmpeg_master.jobs j
+    WHERE j.id = i.job_id AND CASE WHEN j.lease_token = i.lease_token
+                                   THEN j.node_id = i.node_id AND j.status = 'assigned' END
+    LIMIT 1 FOR UPDATE
+  ) j
 ),
-started AS (
+begun AS (
   UPDATE ffmpeg_master.jobs j SET status = 'running', started_at = now(), event_count = j.event_count + 1
   FROM starting s WHERE j.id = s.id AND CASE WHEN j.status = 'assigned' THEN true END
   RETURNING j.*
@@ -23,53 +71,22 @@ started AS (
 event AS (
   INSERT INTO ffmpeg_master.job_events
     (day, job_id, n, generation, type, from_status, to_status, attempt, node_id, lease_token, tenant_id, queue, tags)
-  SELECT (now() AT TIME ZONE 'UTC')::date, s.id, s.event_count, l.generation, 'started', 'assigned', 'running', s.attempt, s.node_id,
-         s.lease_token, s.tenant_id, s.queue, s.tags
-  FROM started s CROSS JOIN ffmpeg_master.leadership l
+  SELECT (now() AT TIME ZONE 'UTC')::date, b.id, b.event_count, l.generation, 'started', 'assigned', 'running', b.attempt, b.node_id,
+         b.lease_token, b.tenant_id, b.queue, b.tags
+  FROM begun b CROSS JOIN ffmpeg_master.leadership l
 ),
 held AS MATERIALIZED (
-  SELECT i.*, l.revoked, l.canceled
-  FROM ffmpeg_master.leases l
-  JOIN input i ON i.lease_token = l.lease_token AND i.job_id = l.job_id AND i.node_id = l.node_id
-  WHERE l.lease_token = ANY($4::bigint[]) AND (SELECT count(*) FROM starting) >= 0
-  ORDER BY l.lease_token FOR UPDATE OF l
+  SELECT i.lease_token
+  FROM (SELECT * FROM input WHERE (SELECT count(*) FROM starting) >= 0 ORDER BY lease_token) i
+  CROSS JOIN LATERAL (
+    SELECT FROM ffmpeg_master.leases l
+    WHERE l.lease_token = i.lease_token AND CASE WHEN l.job_id = i.job_id THEN l.node_id = i.node_id END
+    LIMIT 1 FOR UPDATE
+  ) l
 ),
-extended AS (
+clock AS (
   UPDATE ffmpeg_master.leases l
-  SET expires_at = clock_timestamp() + $2::float8 * interval '1 millisecond',
-      clock_from = CASE WHEN h.started THEN coalesce(l.clock_from, now()) ELSE l.clock_from END,
-      progressed_at = CASE WHEN l.progressed_at IS NULL AND h.started THEN now()
-                           WHEN h.progress > l.progress THEN now() ELSE l.progressed_at END,
-      progress = greatest(coalesce(h.progress, l.progress), l.progress),
-      fps = coalesce(h.fps, l.fps), speed = coalesce(h.speed, l.speed),
-      media_seconds = coalesce(h.duration_seconds, l.media_seconds)
-  FROM held h
-  WHERE l.lease_token = h.lease_token AND NOT h.revoked
-  RETURNING l.lease_token
+  SET clock_from = coalesce(l.clock_from, now()), progressed_at = coalesce(l.progressed_at, now())
+  FROM held h WHERE l.lease_token = h.lease_token
 )
-SELECT h.node_id, h.job_id, h.lease_token, x.lease_token IS NOT NULL AS extended, h.canceled,
-       coalesce(j.paused, false) AS paused
-FROM held h
-LEFT JOIN extended x ON x.lease_token = h.lease_token
-LEFT JOIN ffmpeg_master.jobs j ON j.id = h.job_id AND j.lease_token = h.lease_token;
-
--- TouchNodes
-WITH input AS MATERIALIZED (
-  SELECT DISTINCT ON (i.node_id) i.*
-  FROM json_to_recordset($1::json) AS i(node_id uuid, cpu_load_percent real, ram_free_bytes bigint)
-  ORDER BY i.node_id
-),
-locked AS MATERIALIZED (
-  SELECT p.node_id FROM ffmpeg_master.node_presence p WHERE p.node_id = ANY($2::uuid[])
-  ORDER BY p.node_id FOR UPDATE OF p
-),
-touched AS (
-  UPDATE ffmpeg_master.node_presence p
-  SET seen_at = clock_timestamp(),
-      cpu_load_percent = coalesce(i.cpu_load_percent, p.cpu_load_percent),
-      ram_free_bytes = coalesce(i.ram_free_bytes, p.ram_free_bytes)
-  FROM locked k JOIN input i ON i.node_id = k.node_id
-  WHERE p.node_id = k.node_id
-)
-SELECT n.id AS node_id, n.draining, n.status
-FROM ffmpeg_master.nodes n WHERE n.id = ANY($2::uuid[]);
+SELECT b.id FROM begun b;
