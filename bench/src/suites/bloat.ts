@@ -43,10 +43,10 @@ async function oneRound(bench: Bench, postgres: BenchPostgres): Promise<void> {
   bench.atEnd(() => masters.stop());
   await load.call('startStream', { urls: masters.urls, key: KEY, ...WORKERS, waiting: WAITING });
 
-  const cpu = () => masters.cpu() + cpuOfTree(postgres.pid);
   const samples: Sample[] = [];
   const sample = async () => {
-    samples.push({ ...(await load.call('streamed', undefined)), cpu: cpu() });
+    const { settled, at, marks } = await load.call('streamed', undefined);
+    samples.push({ settled, at, marks, masters: masters.cpu(), database: cpuOfTree(postgres.pid) });
   };
 
   await until(load, WARM_UP);
@@ -58,8 +58,7 @@ async function oneRound(bench: Bench, postgres: BenchPostgres): Promise<void> {
     await sample();
   }
   tellChurn(bench, last(samples).marks);
-  const before = window(samples);
-  bench.add('held.before', 'jobs/s', before.rate);
+  const before = tellWindow(bench, 'before', samples);
 
   const holder = new pg.Client({ connectionString: postgres.adminDsn(dsn) });
   holder.on('error', () => undefined);
@@ -71,14 +70,13 @@ async function oneRound(bench: Bench, postgres: BenchPostgres): Promise<void> {
   for (let second = STEP; second <= HELD_FOR; second += STEP) {
     await sleep(STEP);
     await sample();
-    const { rate, cpu_us } = rateOf(samples.at(-2), last(samples));
+    const { rate } = between(samples.at(-2), last(samples));
     rates.push(rate);
-    bench.add(`held.${String(second).padStart(3, '0')}_s`, 'jobs/s', rate);
-    bench.add(`held.${String(second).padStart(3, '0')}_s.cpu_us_per_job`, 'µs', cpu_us);
+    bench.add(`held.after_${second}_s`, 'jobs/s', rate);
   }
-  bench.add('held.last', 'jobs/s', window(samples).rate);
+  tellWindow(bench, 'last', samples);
   bench.log(
-    `${Math.round(before.rate)} jobs/s; with a transaction open, each ${STEP} s: ${rates.map(Math.round).join(' ')}`,
+    `${Math.round(before)} jobs/s; with a transaction open, each ${STEP} s: ${rates.map(Math.round).join(' ')}`,
   );
   await holder.query('COMMIT');
   await holder.end();
@@ -88,8 +86,10 @@ async function oneRound(bench: Bench, postgres: BenchPostgres): Promise<void> {
   await postgres.drop(dsn);
 }
 
+/** CPU in seconds so far. */
 interface Sample extends Streamed {
-  readonly cpu: number;
+  readonly masters: number;
+  readonly database: number;
 }
 
 /** Jobs per second in each tenth of the million after the warm-up. */
@@ -103,15 +103,24 @@ function tellChurn(bench: Bench, marks: readonly number[]): void {
   bench.log(`jobs/s in each tenth of a million: ${rates.map(Math.round).join(' ')}`);
 }
 
-/** The last seconds. */
-function window(samples: readonly Sample[]): { rate: number } {
-  return rateOf(samples.at(-1 - WINDOW / STEP), last(samples));
+/** The last seconds. Answers jobs per second. */
+function tellWindow(bench: Bench, name: string, samples: readonly Sample[]): number {
+  const { rate, masters, database } = between(samples.at(-1 - WINDOW / STEP), last(samples));
+  bench.add(`held.${name}`, 'jobs/s', rate);
+  bench.add(`held.${name}.master_us_per_job`, 'µs', masters);
+  bench.add(`held.${name}.database_us_per_job`, 'µs', database);
+  return rate;
 }
 
-function rateOf(from: Sample | undefined, to: Sample): { rate: number; cpu_us: number } {
+/** Jobs per second, and µs of CPU a job. */
+function between(from: Sample | undefined, to: Sample): { rate: number; masters: number; database: number } {
   if (!from) throw new Error('too few samples');
   const jobs = to.settled - from.settled;
-  return { rate: (jobs / (to.at - from.at)) * 1000, cpu_us: ((to.cpu - from.cpu) / jobs) * 1e6 };
+  return {
+    rate: (jobs / (to.at - from.at)) * 1000,
+    masters: ((to.masters - from.masters) / jobs) * 1e6,
+    database: ((to.database - from.database) / jobs) * 1e6,
+  };
 }
 
 function last(samples: readonly Sample[]): Sample {
