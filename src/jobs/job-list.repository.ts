@@ -20,9 +20,9 @@ export interface Walk {
 
 export interface Walked {
   readonly rows: JobRow[];
-  /** Rows looked at, those that a filter left out included. */
+  /** Rows looked at, those that a filter left out included; up to 999 of each status may be missing. */
   readonly looked: number;
-  /** Where the walk ended early: all from this number on was looked at, nothing below it. */
+  /** Where the walk was cut: all from this number on was looked at. Undefined where there is nothing below. */
   readonly end: number | undefined;
 }
 
@@ -52,13 +52,12 @@ export class JobPages {
       statement(table.statement, text, { prepared: false }),
       values,
     );
+    const last = lowestOfEach(rows);
+    const cut = last.filter(({ walk_nth }) => walk_nth >= walk.most).map(({ walk_number }) => walk_number);
     return {
-      rows: rows.filter((row) => row.walk_fits),
-      looked: lastOfEach(rows).reduce((sum, row) => sum + row.walk_nth, 0),
-      end: lastOfEach(rows).reduce<number | undefined>(
-        (end, row) => (row.walk_goes_on && row.walk_number > (end ?? 0) ? row.walk_number : end),
-        undefined,
-      ),
+      rows: rows.filter(({ walk_fits }) => walk_fits),
+      looked: last.reduce((sum, { walk_nth }) => sum + walk_nth, 0),
+      end: cut.length > 0 ? Math.max(...cut) : undefined,
     };
   }
 }
@@ -102,18 +101,18 @@ const ARCHIVED: Table = {
   row: (day) => `SELECT j.* FROM ffmpeg_master.job_history j WHERE j.id = w.id AND j.archived_on = ${day}`,
 };
 
-/** A job that was asked for, or the row at which a walk ended: then `walk_fits` is false and the job is empty. */
+/** Each so-many-th row is answered, fitting or not, and tells how many were looked at. */
+const MARKED = 1000;
+
+/** A job that was asked for; or, with `walk_fits` false and the job empty, a row that tells how far the walk went. */
 interface WalkedRow extends JobRow {
   walk: number;
   walk_number: number;
   walk_fits: boolean;
   walk_nth: number;
-  /** The walk ended here, and there are more rows. */
-  walk_goes_on: boolean;
 }
 
-/** The lowest row that came back of each walk. */
-function lastOfEach(rows: readonly WalkedRow[]): WalkedRow[] {
+function lowestOfEach(rows: readonly WalkedRow[]): WalkedRow[] {
   return [...new Map(rows.map((row) => [row.walk, row])).values()];
 }
 
@@ -121,33 +120,38 @@ function lastOfEach(rows: readonly WalkedRow[]): WalkedRow[] {
 type Bind = (value: unknown) => string;
 
 /**
- * From the row `most` on every row passes, fitting or not, so the LIMIT ends the walk soon after it; the lowest
- * row that comes back tells how far it went. A LIMIT of `most` around the walk would do the same, and have the
- * planner sort a table of 100,000 rows for it; as it is, it plans for the few rows that a page has. LATERAL …
- * LIMIT 1 keeps it to one look-up for each job shown.
+ * From the row `most` on every row passes, fitting or not, so the LIMIT ends the walk soon after it. A LIMIT of
+ * `most` around the walk would do the same, and have the planner sort a table of 100,000 rows for it; as it is,
+ * it plans for the few rows that a page has. LATERAL … LIMIT 1 keeps it to one look-up for each job shown.
+ *
+ * The day is a range of arrays, which chooses the partition like an equality. Before the first ANALYZE of a new
+ * day the planner takes an equality for one row in 200, and then sorts all that the day has (500,000 rows).
  */
 function pageOf(table: Table, walk: Walk, day?: string): { text: string; values: unknown[] } {
   const values: unknown[] = [];
   const bind: Bind = (value) => `$${values.push(value)}`;
-  const [most, wanted] = [bind(walk.most), bind(walk.wanted)];
+  const most = bind(walk.most);
   const on = day === undefined ? '' : bind(day);
-  const ofDay = on === '' ? [] : [`j.archived_on = ${on}`];
-  const walks = rangesOf(table, walk, bind).map(
-    ({ range, order, also }, number) => `(
+  const ofDay =
+    on === ''
+      ? []
+      : [`j.archived_on >= ANY(ARRAY[${on}::date]) AND j.archived_on <= ANY(ARRAY[${on}::date])`];
+  const walks = rangesOf(table, walk, bind).map(({ range, order, also }, number) => {
+    const conditions = [...conditionsOf(walk.filter, bind), ...also];
+    const passing = walk.wanted + (conditions.length > 0 ? Math.floor(walk.most / MARKED) : 0);
+    return `(
      SELECT ${number} AS walk, w.*
      FROM (
-       SELECT j.id, j.sequence_number, ${fits([...conditionsOf(walk.filter, bind), ...also])} AS fits,
-              row_number() OVER o AS nth, lead(true) OVER o IS NOT NULL AS goes_on
+       SELECT j.id, j.sequence_number, ${fits(conditions)} AS fits, row_number() OVER o AS nth
        FROM ${table.name} j
        WHERE ${[...range, ...ofDay].join(' AND ')}
        WINDOW o AS (ORDER BY ${order})
        ORDER BY ${order}
      ) w
-     WHERE CASE WHEN w.fits OR w.nth >= ${most} OR NOT w.goes_on THEN true END
-     LIMIT ${wanted})`,
-  );
-  const text = `SELECT d.*, w.walk, w.sequence_number AS walk_number, w.fits AS walk_fits, w.nth AS walk_nth,
-          w.nth >= ${most} AND w.goes_on AS walk_goes_on
+     WHERE CASE WHEN w.fits OR w.nth >= ${most} OR w.nth % ${MARKED} = 0 THEN true END
+     LIMIT ${bind(passing)})`;
+  });
+  const text = `SELECT d.*, w.walk, w.sequence_number AS walk_number, w.fits AS walk_fits, w.nth AS walk_nth
    FROM (${walks.join(' UNION ALL ')}) w
    LEFT JOIN LATERAL (
      ${table.row(on)} AND w.fits LIMIT 1
@@ -164,7 +168,7 @@ interface Range {
 }
 
 // As pairs and triples in the order of an index, which that index serves and no other: as an equality and an
-// order, the planner took other ways, a walk over all 100,000 jobs among them.
+// order, the planner took other ways, a walk over all 100,000 jobs among them. A CASE is served by none.
 function rangesOf(table: Table, { tenant_id, filter, from, before }: Walk, bind: Bind): Range[] {
   const [tenant, lowest, highest] = [bind(tenant_id), bind(from), bind(before)];
   const statuses = filter.status?.length ? filter.status : undefined;
@@ -174,7 +178,7 @@ function rangesOf(table: Table, { tenant_id, filter, from, before }: Walk, bind:
       {
         range: [
           `j.node_id = ${bind(filter.node)} AND j.status IN ('assigned', 'running')`,
-          `j.tenant_id = ${tenant} AND j.sequence_number >= ${lowest} AND j.sequence_number < ${highest}`,
+          `CASE WHEN j.tenant_id = ${tenant} THEN j.sequence_number >= ${lowest} AND j.sequence_number < ${highest} END`,
         ],
         order: 'j.sequence_number DESC',
         also: ofStatus(),
@@ -191,15 +195,15 @@ function rangesOf(table: Table, { tenant_id, filter, from, before }: Walk, bind:
       },
     ];
   }
-  const place = '(j.tenant_id, j.status, j.sequence_number)';
+  const place = '(j.status, j.tenant_id, j.sequence_number)';
   return statuses.map((one) => {
     const status = bind(one);
     return {
       range: [
-        `${place} >= (${tenant}, ${status}, ${lowest}) AND ${place} < (${tenant}, ${status}, ${highest})`,
+        `${place} >= (${status}, ${tenant}, ${lowest}) AND ${place} < (${status}, ${tenant}, ${highest})`,
         `j.status <> '${table.usual}'`,
       ],
-      order: 'j.tenant_id DESC, j.status DESC, j.sequence_number DESC',
+      order: 'j.status DESC, j.tenant_id DESC, j.sequence_number DESC',
       also: [],
     };
   });

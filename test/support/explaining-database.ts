@@ -69,7 +69,7 @@ export class PlanSession {
       // The pool sends it unnamed, so it never gets a generic plan.
       if (!statement.prepared) await this.client.query('SET LOCAL plan_cache_mode = force_custom_plan');
       const { rows } = await this.client.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(
-        `EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) EXECUTE ${name}${listOf(values)}`,
+        `EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) EXECUTE ${name}${listOf(values)}`,
       );
       const plan = rows[0]!['QUERY PLAN'][0].Plan;
       const returned = Math.round(plan['Actual Rows'] * plan['Actual Loops']);
