@@ -1,7 +1,7 @@
 /**
  * `npm run bench -- [SUITE…] [--quick] [--json FILE]`: measures the masters and their peers alternately, in
  * one run, on one PostgreSQL with stated settings, and prints figures and ratios. Exits 1 if a suite
- * could not be run; a bound that was missed is reported and is no failure.
+ * could not be run or statements per job have grown; a bound that was missed is reported and is no failure.
  */
 import { writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';

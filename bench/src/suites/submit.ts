@@ -16,8 +16,9 @@ import { OURS } from './ours.js';
 /** One job a call. */
 const SINGLE = { callers: 64, seconds: 5 };
 
-/** Of the pool of a peer: 64 callers were served best by so many (10, 16, 32 and 64 were tried). */
-const PEER_CONNECTIONS = 32;
+/** Of a peer's pool: 64 callers were served best by so many (10, 16, 32 and 64 were tried). */
+const GRAPHILE_CONNECTIONS = 16;
+const PG_BOSS_CONNECTIONS = 32;
 
 /** Batches of 1,000. */
 const BATCH = 1000;
@@ -89,7 +90,7 @@ function graphileIn(bench: Bench, postgres: BenchPostgres): () => Promise<void> 
     withFreshDatabase(postgres, async (dsn) => {
       await postgres.fill(dsn, () => peer.call('fill', { dsn, jobs: 0 }));
       await noteSubmits(bench, 'graphile_addjob', postgres, { peer: () => cpuOf(peer.pid) }, 1, () =>
-        peer.call('submit', { dsn, connections: PEER_CONNECTIONS, ...SINGLE }),
+        peer.call('submit', { dsn, connections: GRAPHILE_CONNECTIONS, ...SINGLE }),
       );
     });
 }
@@ -100,7 +101,7 @@ function pgBossIn(bench: Bench, postgres: BenchPostgres): Submit {
     let rate = NaN;
     await withFreshDatabase(postgres, async (dsn) => {
       await postgres.fill(dsn, () => peer.call('fill', { dsn, jobs: 0 }));
-      const connections = batch === 1 ? PEER_CONNECTIONS : loop.callers;
+      const connections = batch === 1 ? PG_BOSS_CONNECTIONS : loop.callers;
       const meters = { peer: () => cpuOf(peer.pid) };
       const { jobs, seconds } = await noteSubmits(bench, name, postgres, meters, batch, () =>
         peer.call('submit', { dsn, connections, batch, ...loop }),
