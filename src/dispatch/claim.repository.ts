@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../database/database.js';
 import { statement } from '../database/statement.js';
-import { TODAY } from '../jobs/job-columns.js';
+import { begin, nodeRoom } from '../jobs/begin.sql.js';
 import type { JobParameters } from '../protocol/job-parameters.js';
 
 /** A lane that a statement may take from, and the position below which nothing waits any more. */
@@ -59,9 +59,6 @@ export interface LaneHead {
 const ATTEMPT = `j.id, j.sequence_number, j.scenario, j.parameters, j.queue, j.priority, j.engine, j.attempt,
   j.timeout_seconds, j.created_at, j.lease_token, j.lane_id, j.position`;
 
-/** Claims of a node that are remembered: a worker has one parked and one in a report, seldom more. */
-const RECENT_CLAIMS = 8;
-
 /**
  * The claim. Reads as: lock the counters (queues, then nodes, each by key); leave out claims that were
  * answered before; grant each part what its node has room for and its queue allows; per lane lock as many
@@ -92,18 +89,7 @@ const CLAIM_JOBS = statement(
      WHERE c.queue IN (SELECT p.queue FROM part p)
      ORDER BY c.queue FOR UPDATE OF c
    ),
-   node AS MATERIALIZED (
-     SELECT c.node_id, c.recent_claim_ids, n.name, n.slots - c.running AS room,
-            n.status = 'online' AND NOT n.draining AS able
-     FROM (SELECT DISTINCT p.node_id FROM part p WHERE (SELECT count(*) FROM queue_counter) >= 0 ORDER BY p.node_id) p
-     CROSS JOIN LATERAL (
-       SELECT c.node_id, c.running, c.recent_claim_ids FROM ffmpeg_master.node_counters c
-       WHERE c.node_id = p.node_id FOR UPDATE
-     ) c
-     CROSS JOIN LATERAL (
-       SELECT n.name, n.slots, n.status, n.draining FROM ffmpeg_master.nodes n WHERE n.id = c.node_id LIMIT 1
-     ) n
-   ),
+   ${nodeRoom('part', '(SELECT count(*) FROM queue_counter) >= 0')},
    known AS MATERIALIZED (
      SELECT p.*, n.name AS node_name, n.room, n.able,
             coalesce(p.claim_id = ANY (n.recent_claim_ids) OR l.found, false) AS again
@@ -171,37 +157,12 @@ const CLAIM_JOBS = statement(
        AND CASE WHEN j.status = 'queued' THEN NOT j.paused AND j.due_at IS NULL END
      RETURNING m.ordinal, j.node_id, j.claim_id, j.tenant_id, j.tags, j.event_count, ${ATTEMPT}
    ),
-   leased AS (
-     INSERT INTO ffmpeg_master.leases
-       (lease_token, job_id, node_id, claim_id, queue, timeout_seconds, media_seconds, assigned_at, expires_at)
-     SELECT t.lease_token, t.id, t.node_id, t.claim_id, t.queue, t.timeout_seconds,
-            coalesce(t.parameters ->> 'duration_seconds', t.parameters ->> 'duration')::real, now(),
-            clock_timestamp() + $7::float8 * interval '1 millisecond'
-     FROM taken t
-   ),
    counted_queue AS (
      UPDATE ffmpeg_master.queue_counters c SET running = c.running + t.taken
      FROM (SELECT queue, count(*)::int AS taken FROM taken GROUP BY queue) t
      WHERE c.queue = t.queue
    ),
-   counted_node AS (
-     UPDATE ffmpeg_master.node_counters c
-     SET running = c.running + t.taken,
-         recent_claim_ids = (t.claim_ids || c.recent_claim_ids)[1:${RECENT_CLAIMS}]
-     FROM (
-       SELECT t.node_id, sum(t.taken)::int AS taken, array_agg(t.claim_id) AS claim_ids
-       FROM (SELECT node_id, claim_id, count(*) AS taken FROM taken GROUP BY node_id, claim_id) t
-       GROUP BY t.node_id
-     ) t
-     WHERE c.node_id = t.node_id
-   ),
-   event AS (
-     INSERT INTO ffmpeg_master.job_events
-       (day, job_id, n, generation, type, from_status, to_status, attempt, node_id, lease_token, tenant_id, queue, tags)
-     SELECT ${TODAY}, t.id, t.event_count, (SELECT l.generation FROM ffmpeg_master.leadership l), 'assigned', 'queued',
-            'assigned', t.attempt, t.node_id, t.lease_token, t.tenant_id, t.queue, t.tags
-     FROM taken t
-   )
+   ${begin('taken', '$7')}
    SELECT a.ordinal, a.again, coalesce(a.able, false) AS able, a.wanted, a.fits, a.granted, ${ATTEMPT}
    FROM allowed a LEFT JOIN taken j ON j.ordinal = a.ordinal`,
 );

@@ -60,7 +60,6 @@ interface Part {
 
 @Injectable()
 export class ClaimsService implements OnModuleInit, OnModuleDestroy {
-  private readonly parked = new ParkedClaims();
   private readonly unsubscribe: (() => void)[] = [];
   private expiry: NodeJS.Timeout | undefined;
   private arrivals = 0;
@@ -69,6 +68,7 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
 
   constructor(
     private readonly repository: ClaimRepository,
+    private readonly parked: ParkedClaims,
     private readonly lanes: LaneWatch,
     private readonly nodes: NodeDirectory,
     private readonly heartbeats: HeartbeatsService,
@@ -120,6 +120,20 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
     asker.onGone(() => this.forget(claim));
     this.pump();
     return claim.answer;
+  }
+
+  /** A submit gave this claim a job. */
+  give(claim: WaitingClaim, attempt: AttemptRow): void {
+    claim.riding = false;
+    this.metrics.handedOver();
+    this.settle(claim, [attempt]);
+  }
+
+  /** A claim that was kept for a submit waits again. */
+  resume(claim: WaitingClaim): void {
+    claim.riding = false;
+    if (this.draining.isDraining || claim.asker.gone) this.settle(claim, []);
+    else this.pump();
   }
 
   /** The attempts that this claim was given were handed back. */
@@ -192,6 +206,7 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
       );
       this.failing = false;
       this.metrics.claimed(answers);
+      this.passOn(parts, answers);
       this.lanes.learn(
         offers,
         group(parts, answers, ({ lane_id }) => lane_id ?? 0),
@@ -202,6 +217,18 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
     } finally {
       for (const claim of claims) claim.riding = false;
     }
+  }
+
+  /** Jobs that claims of this master were expected to take, and could not: others may. */
+  private passOn(parts: readonly Part[], answers: readonly PartAnswer[]): void {
+    const left = new Map<number, number>();
+    parts.forEach(({ lane_id, wanted }, index) => {
+      const answer = answers[index];
+      if (lane_id === null || !answer || answer.short || answer.refused) return;
+      const missing = wanted - answer.attempts.length;
+      if (missing > 0) left.set(lane_id, (left.get(lane_id) ?? 0) + missing);
+    });
+    for (const [lane_id, count] of left) this.signals.sendElsewhere('lane', String(lane_id), count);
   }
 
   private answer(answers: ReadonlyMap<WaitingClaim, readonly PartAnswer[]>): void {

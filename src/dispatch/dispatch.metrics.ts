@@ -42,6 +42,10 @@ export class DispatchMetrics {
     });
   }
 
+  handedOver(): void {
+    this.slots.inc({ outcome: 'handed_over' });
+  }
+
   watchClaims(count: () => number): void {
     this.metrics.gauge({
       name: 'ffrtmp_claims_waiting',

@@ -1,16 +1,20 @@
 import { Global, Module } from '@nestjs/common';
 import { JobsModule } from '../jobs/jobs.module.js';
 import { LaneStatus } from '../jobs/lane-status.js';
+import { ParkedWorkers } from '../jobs/parked-workers.js';
 import { NodesModule } from '../nodes/nodes.module.js';
 import { ClaimRepository } from './claim.repository.js';
 import { ClaimsService } from './claims.service.js';
 import { DispatchController } from './dispatch.controller.js';
 import { DispatchMetrics } from './dispatch.metrics.js';
+import { HandOver } from './hand-over.js';
 import { HeartbeatRepository } from './heartbeat.repository.js';
 import { HeartbeatsService } from './heartbeats.service.js';
 import { LaneFit } from './lane-fit.js';
 import { LaneWatch } from './lane-watch.js';
+import { ParkedClaims } from './parked-claims.js';
 import { QueueDirectory } from './queue-directory.js';
+import { QueueFiguresRepository } from './queue-figures.repository.js';
 import { QueuesController } from './queues.controller.js';
 import { QueuesRepository } from './queues.repository.js';
 import { QueuesService } from './queues.service.js';
@@ -26,17 +30,21 @@ import { ReportsService } from './reports.service.js';
     ClaimRepository,
     ClaimsService,
     DispatchMetrics,
+    HandOver,
     HeartbeatRepository,
     HeartbeatsService,
     LaneFit,
     LaneWatch,
+    ParkedClaims,
     QueueDirectory,
+    QueueFiguresRepository,
     QueuesRepository,
     QueuesService,
     ReportRepository,
     ReportsService,
     { provide: LaneStatus, useExisting: LaneFit },
+    { provide: ParkedWorkers, useExisting: HandOver },
   ],
-  exports: [LaneStatus, ClaimsService, QueueDirectory],
+  exports: [LaneStatus, ParkedWorkers, ClaimsService, QueueDirectory],
 })
 export class DispatchModule {}

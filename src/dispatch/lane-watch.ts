@@ -54,6 +54,11 @@ export class LaneWatch implements OnModuleInit, OnModuleDestroy {
     this.changed = listener;
   }
 
+  /** No lane is known to have work. */
+  get isQuiet(): boolean {
+    return this.board.size === 0;
+  }
+
   /** The lanes that may have something to claim, best first. */
   open(): BoardLane[] {
     return this.board.inOrder().filter(({ lane }) => !this.isClosed(lane.queue));
@@ -74,9 +79,7 @@ export class LaneWatch implements OnModuleInit, OnModuleDestroy {
     const now = performance.now();
     return lane_ids.flatMap((id) => {
       const known = this.board.get(id);
-      return known
-        ? [{ lane_id: id, low_water: this.board.lowWater(known, now), version: known.version }]
-        : [];
+      return known ? [{ lane_id: id, low_water: this.board.lowWater(id, now), version: known.version }] : [];
     });
   }
 
@@ -89,9 +92,10 @@ export class LaneWatch implements OnModuleInit, OnModuleDestroy {
       const parts = rows.get(lane_id) ?? [];
       const jobs = parts.flatMap(({ attempts }) => attempts);
       const last = jobs.reduce((most, job) => Math.max(most, job.position), 0);
-      if (jobs.length > 0) this.board.taken(lane_id, jobs.length, last, performance.now());
+      const isShort = parts.some((part) => part.short);
+      if (jobs.length > 0) this.board.taken(lane_id, jobs.length, last, isShort, performance.now());
       if (parts.some((part) => part.refused)) refused.add(queue);
-      if (parts.some((part) => part.short)) {
+      if (isShort) {
         short.add(queue);
         this.board.short(lane_id, version);
       }

@@ -1,3 +1,4 @@
+import { Injectable } from '@nestjs/common';
 import type { NodeRow } from '../nodes/node-row.js';
 import type { WaitingClaim } from './waiting-claim.js';
 
@@ -13,6 +14,7 @@ export interface ParkedGroup {
  * against each kind of node once and not against each parked claim: for one job and 10,000 parked claims
  * that was a millisecond.
  */
+@Injectable()
 export class ParkedClaims implements Iterable<WaitingClaim> {
   /** Not yet in any statement: nobody has looked whether they were answered before. */
   readonly fresh = new Set<WaitingClaim>();

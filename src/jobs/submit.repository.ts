@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../database/database.js';
 import { statement } from '../database/statement.js';
-import { NOW_US, TODAY } from './job-columns.js';
+import { CREATE_JOBS, HAND_OVER_JOBS } from './submit.sql.js';
 
 /** A job as one row of a submit; `ordinal` is its place in its request. */
 export interface NewJob {
@@ -44,6 +44,25 @@ export interface CreatedJob {
   due_at: Date | null;
 }
 
+/** A parked claim that would take a job of this group at once. */
+export interface ClaimOffer {
+  /** The job's id. */
+  id: string;
+  node_id: string;
+  claim_id: string;
+}
+
+/** A job with its attempt, where it was handed over; queued otherwise. */
+export interface HandedJob extends CreatedJob {
+  status: 'queued' | 'assigned';
+  node_id: string | null;
+  node_name: string | null;
+  attempt: number;
+  assigned_at: Date | null;
+  lease_token: number | null;
+  position: number;
+}
+
 export interface KnownKey {
   tenant_id: string;
   route: string;
@@ -52,50 +71,9 @@ export interface KnownKey {
   job_ids: string[];
 }
 
-// One statement for all requests that came in while the last one was in flight. Keys are inserted in
-// order (two groups that share two keys would else die of 40P01), then jobs, as database.md orders
-// the tables. A request whose key another one holds inserts nothing; so does a job id that exists.
-const SUBMIT_JOBS = statement(
-  'CreateJob',
-  `WITH request AS MATERIALIZED (
-     SELECT * FROM json_to_recordset($2::json)
-       AS r(request int, tenant_id text, route text, key text, body_hash text, job_ids uuid[])
-   ),
-   won AS (
-     INSERT INTO ffmpeg_master.idempotency_keys (tenant_id, route, key, body_hash, job_ids)
-     SELECT r.tenant_id, r.route, r.key, decode(r.body_hash, 'hex'), r.job_ids
-     FROM request r ORDER BY r.tenant_id, r.route, r.key
-     ON CONFLICT DO NOTHING
-     RETURNING tenant_id, route, key, job_ids
-   ),
-   accepted AS MATERIALIZED (
-     SELECT i.* FROM json_to_recordset($1::json)
-       AS i(request int, ordinal int, id uuid, tenant_id text, scenario text, parameters jsonb, queue text,
-            priority text, requirements jsonb, engine text, classification text, confidence text, tags text[],
-            lane_id int, run_at timestamptz, max_retries int, timeout_seconds int, actor text)
-     LEFT JOIN request r ON r.request = i.request
-     WHERE r.request IS NULL OR r.job_ids IN (SELECT w.job_ids FROM won w)
-   ),
-   created AS (
-     INSERT INTO ffmpeg_master.jobs
-       (id, tenant_id, scenario, parameters, queue, priority, requirements, engine, classification, confidence,
-        tags, status, lane_id, position, run_at, due_at, max_retries, timeout_seconds, event_count)
-     SELECT a.id, a.tenant_id, a.scenario, a.parameters, a.queue, a.priority, a.requirements, a.engine,
-            a.classification, a.confidence, a.tags, 'queued', a.lane_id,
-            greatest(${NOW_US}, (extract(epoch FROM a.run_at) * 1000000)::bigint),
-            a.run_at, CASE WHEN a.run_at > now() THEN a.run_at END, a.max_retries, a.timeout_seconds, 1
-     FROM accepted a ORDER BY a.request, a.ordinal
-     ON CONFLICT (id) DO NOTHING
-     RETURNING id, sequence_number, created_at, due_at, tenant_id, queue, tags
-   ),
-   event AS (
-     INSERT INTO ffmpeg_master.job_events
-       (day, job_id, n, generation, type, from_status, to_status, attempt, tenant_id, queue, tags, actor)
-     SELECT ${TODAY}, c.id, 1, l.generation, 'submitted', NULL, 'queued', 0, c.tenant_id, c.queue, c.tags, a.actor
-     FROM created c JOIN accepted a ON a.id = c.id CROSS JOIN ffmpeg_master.leadership l
-   )
-   SELECT id, sequence_number, created_at, due_at FROM created`,
-);
+const SUBMIT_JOBS = statement('CreateJob', CREATE_JOBS);
+
+const SUBMIT_AND_BEGIN = statement('HandOverJob', HAND_OVER_JOBS);
 
 // LIMIT keeps it a look-up a key: as a join, a plan made while the table was empty read all keys of the day.
 const FIND_KEYS = statement(
@@ -115,16 +93,34 @@ export class SubmitRepository {
 
   /** Answers the jobs that this statement made; the others existed, or their request's key did. */
   create(requests: readonly SubmitRequest[]): Promise<CreatedJob[]> {
-    const jobs = requests.flatMap((one, request) =>
-      one.jobs.map((job, ordinal) => ({ request, ordinal, ...job })),
-    );
-    const keys = requests.flatMap(({ idempotency, jobs: made }, request) =>
-      idempotency ? [{ request, ...idempotency, job_ids: made.map((job) => job.id) }] : [],
-    );
-    return this.database.query<CreatedJob>(SUBMIT_JOBS, [JSON.stringify(jobs), JSON.stringify(keys)]);
+    return this.database.query<CreatedJob>(SUBMIT_JOBS, valuesOf(requests));
+  }
+
+  /** The same, some of them handed to parked claims at once. `lease` in milliseconds. */
+  handOver(
+    requests: readonly SubmitRequest[],
+    offers: readonly ClaimOffer[],
+    lease: number,
+  ): Promise<HandedJob[]> {
+    const offered = offers.map((offer, ordinal) => ({ ordinal, ...offer }));
+    return this.database.query<HandedJob>(SUBMIT_AND_BEGIN, [
+      ...valuesOf(requests),
+      JSON.stringify(offered),
+      lease,
+    ]);
   }
 
   findKeys(keys: readonly IdempotencyKey[]): Promise<KnownKey[]> {
     return this.database.query<KnownKey>(FIND_KEYS, [JSON.stringify(keys)]);
   }
+}
+
+function valuesOf(requests: readonly SubmitRequest[]): string[] {
+  const jobs = requests.flatMap((one, request) =>
+    one.jobs.map((job, ordinal) => ({ request, ordinal, ...job })),
+  );
+  const keys = requests.flatMap(({ idempotency, jobs: made }, request) =>
+    idempotency ? [{ request, ...idempotency, job_ids: made.map((job) => job.id) }] : [],
+  );
+  return [JSON.stringify(jobs), JSON.stringify(keys)];
 }

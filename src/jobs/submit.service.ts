@@ -17,10 +17,12 @@ import { JobsRepository } from './jobs.repository.js';
 import { LaneDirectory } from './lane-directory.js';
 import { laneRequirement } from './lane-requirement.js';
 import { LaneStatus } from './lane-status.js';
+import { ParkedWorkers, type KeptClaim } from './parked-workers.js';
 import { QueueRates } from './queue-rates.js';
 import {
   SubmitRepository,
   type CreatedJob,
+  type HandedJob,
   type IdempotencyKey,
   type NewJob,
   type SubmitRequest,
@@ -53,6 +55,7 @@ export class SubmitService {
     private readonly history: History,
     private readonly lanes: LaneDirectory,
     private readonly laneStatus: LaneStatus,
+    private readonly parked: ParkedWorkers,
     private readonly signals: Signals,
     private readonly rates: QueueRates,
     private readonly settings: Settings,
@@ -108,14 +111,52 @@ export class SubmitService {
   /** One group: what this statement made, then, by a fresh snapshot, what was there before it. */
   private async run(requests: readonly Pending[]): Promise<(Job[] | Problem)[]> {
     const fresh = await this.leaveOutWhatExists(requests);
+    const kept = this.keepClaims(fresh);
     for (const request of requests) request.tried = true;
-    const created = new Map((await this.repository.create(fresh)).map((row) => [row.id, row]));
+    const created = new Map((await this.create(fresh, kept)).map((row) => [row.id, row]));
     this.announce(fresh, created);
     const missing = requests.filter(({ jobs }) => jobs.some((job) => !created.has(job.id)));
     const found = missing.length > 0 ? await this.lookUp(missing) : new Map<Pending, Job[] | Problem>();
     return requests.map(
       (request) => found.get(request) ?? request.rows.map((row) => this.answer(row, created.get(row.id))),
     );
+  }
+
+  /** Single jobs for which a worker is parked here go straight to it. */
+  private async create(
+    requests: readonly Pending[],
+    kept: ReadonlyMap<NewJob, KeptClaim>,
+  ): Promise<(CreatedJob | HandedJob)[]> {
+    if (kept.size === 0) return this.repository.create(requests);
+    try {
+      const offers = [...kept].map(([{ id }, { node_id, claim_id }]) => ({ id, node_id, claim_id }));
+      const rows = await this.repository.handOver(requests, offers, this.settings.workers.lease_duration);
+      const handed = new Map(
+        rows.filter(({ lease_token }) => lease_token !== null).map((row) => [row.id, row]),
+      );
+      for (const [job, claim] of kept) {
+        const row = handed.get(job.id);
+        if (row) claim.give(job, row);
+        else claim.release();
+      }
+      return rows;
+    } catch (error) {
+      for (const claim of kept.values()) claim.losesTrack();
+      throw error;
+    }
+  }
+
+  private keepClaims(requests: readonly Pending[]): Map<NewJob, KeptClaim> {
+    const kept = new Map<NewJob, KeptClaim>();
+    for (const { jobs, tried } of requests) {
+      const [job, another] = jobs;
+      if (!job || another || tried || job.run_at !== null) continue;
+      const lane = this.lanes.peek(job.lane_id);
+      const claim = lane && this.parked.keep(lane);
+      if (!claim) break;
+      kept.set(job, claim);
+    }
+    return kept;
   }
 
   /**
@@ -155,15 +196,20 @@ export class SubmitService {
     );
   }
 
-  private announce(requests: readonly Pending[], created: Map<string, CreatedJob>): void {
+  private announce(requests: readonly Pending[], created: Map<string, CreatedJob | HandedJob>): void {
     const lanes = new Map<number, number>();
     for (const job of requests.flatMap((request) => request.jobs)) {
       const row = created.get(job.id);
       if (row) this.rates.submitted(job.queue);
+      if (row && 'lease_token' in row && row.lease_token !== null) continue;
       if (row?.due_at) this.signals.send('due', String(row.due_at.getTime()));
       else if (row) lanes.set(job.lane_id, (lanes.get(job.lane_id) ?? 0) + 1);
     }
-    for (const [lane, count] of lanes) this.signals.send('lane', String(lane), count);
+    for (const [lane, count] of lanes) {
+      // What is taken here need not wake the other masters: each of them would come for nothing.
+      const elsewhere = count - this.parked.hungerFor(lane, count);
+      this.signals.send('lane', String(lane), count, elsewhere);
+    }
     if (created.size > 0) this.signals.send('event');
   }
 

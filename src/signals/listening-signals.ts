@@ -86,10 +86,15 @@ export class ListeningSignals extends Signals implements OnApplicationBootstrap,
     this.options.metrics.listenerUp.set(0);
   }
 
-  send(topic: SignalTopic, key = '', count = 1): void {
+  send(topic: SignalTopic, key = '', count = 1, elsewhere = count): void {
+    this.sendElsewhere(topic, key, elsewhere);
+    this.#handle(topic, key, count);
+  }
+
+  sendElsewhere(topic: SignalTopic, key: string, count: number): void {
+    if (count === 0) return;
     this.options.metrics.sent.inc({ topic });
     if (!this.#outbox.add(topic, key, count)) this.options.metrics.dropped.inc({ topic });
-    this.#handle(topic, key, count);
   }
 
   on(topic: SignalTopic, handler: SignalHandler): () => void {

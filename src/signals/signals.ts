@@ -51,8 +51,14 @@ export abstract class Signals {
   /** For `/cluster` and readiness. */
   abstract readonly listenerState: ListenerState;
 
-  /** Tells all masters, this one included. Call it after the commit. Never fails, never waits. */
-  abstract send(topic: SignalTopic, key?: string, count?: number): void;
+  /**
+   * Tells all masters, this one included. Call it after the commit. Never fails, never waits.
+   * @param elsewhere how many of `count` the others hear of; default all, and of 0 nothing
+   */
+  abstract send(topic: SignalTopic, key?: string, count?: number, elsewhere?: number): void;
+
+  /** Tells the other masters alone. */
+  abstract sendElsewhere(topic: SignalTopic, key: string, count: number): void;
 
   /** @returns a function that takes the handler back */
   abstract on(topic: SignalTopic, handler: SignalHandler): () => void;

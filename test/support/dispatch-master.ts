@@ -13,11 +13,14 @@ import { StatementGroups } from '../../src/database/statement-groups.js';
 import { ClaimRepository, type AttemptRow } from '../../src/dispatch/claim.repository.js';
 import { ClaimsService } from '../../src/dispatch/claims.service.js';
 import { DispatchMetrics } from '../../src/dispatch/dispatch.metrics.js';
+import { HandOver } from '../../src/dispatch/hand-over.js';
 import { HeartbeatRepository } from '../../src/dispatch/heartbeat.repository.js';
 import { HeartbeatsService } from '../../src/dispatch/heartbeats.service.js';
 import { LaneFit } from '../../src/dispatch/lane-fit.js';
 import { LaneWatch } from '../../src/dispatch/lane-watch.js';
+import { ParkedClaims } from '../../src/dispatch/parked-claims.js';
 import { QueueDirectory } from '../../src/dispatch/queue-directory.js';
+import { QueueFiguresRepository } from '../../src/dispatch/queue-figures.repository.js';
 import { QueuesRepository } from '../../src/dispatch/queues.repository.js';
 import { QueuesService } from '../../src/dispatch/queues.service.js';
 import { ReportRepository } from '../../src/dispatch/report.repository.js';
@@ -102,17 +105,6 @@ export class DispatchMaster {
       signals,
       this.rates,
     );
-    this.submits = new SubmitService(
-      new SubmitRepository(database),
-      repository,
-      this.history,
-      lanes,
-      fit,
-      signals,
-      this.rates,
-      this.settings,
-      groups,
-    );
     this.logs = new JobLogsService(new JobLogsRepository(database), this.history, groups);
     this.events = new JobEvents(new JobEventsRepository(database), this.history);
     const dispatchMetrics = new DispatchMetrics(metrics);
@@ -130,8 +122,10 @@ export class DispatchMaster {
       signals,
       pino({ level: 'silent' }),
     );
+    const parked = new ParkedClaims();
     this.claims = new ClaimsService(
       new ClaimRepository(database),
+      parked,
       this.lanes,
       this.nodeDirectory,
       this.heartbeats,
@@ -141,6 +135,18 @@ export class DispatchMaster {
       this.settings,
       dispatchMetrics,
       pino({ level: 'silent' }),
+    );
+    this.submits = new SubmitService(
+      new SubmitRepository(database),
+      repository,
+      this.history,
+      lanes,
+      fit,
+      new HandOver(parked, this.claims, this.lanes, lanes, this.queueDirectory, fit),
+      signals,
+      this.rates,
+      this.settings,
+      groups,
     );
     this.reports = new ReportsService(
       new ReportRepository(database),
@@ -154,7 +160,12 @@ export class DispatchMaster {
       this.settings,
       groups,
     );
-    this.queues = new QueuesService(new QueuesRepository(database), this.queueDirectory, signals);
+    this.queues = new QueuesService(
+      new QueuesRepository(database),
+      new QueueFiguresRepository(new PrimaryReads(database), database),
+      this.queueDirectory,
+      signals,
+    );
   }
 
   async start(): Promise<this> {

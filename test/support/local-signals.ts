@@ -23,6 +23,11 @@ export class LocalSignals extends Signals {
     for (const entry of this.#handlers) if (entry.topic === topic) entry.handler(key, count);
   }
 
+  /** Whoever shares the instance hears it: who sent it cannot be told apart. */
+  sendElsewhere(topic: SignalTopic, key: string, count: number): void {
+    this.send(topic, key, count);
+  }
+
   on(topic: SignalTopic, handler: SignalHandler): () => void {
     const entry = { topic, handler };
     this.#handlers.add(entry);

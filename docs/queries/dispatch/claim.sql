@@ -12,17 +12,18 @@ queue_counter AS MATERIALIZED (
   WHERE c.queue IN (SELECT p.queue FROM part p)
   ORDER BY c.queue FOR UPDATE OF c
 ),
+
 node AS MATERIALIZED (
-  SELECT c.node_id, c.recent_claim_ids, n.name, n.slots - c.running AS room,
-         n.status = 'online' AND NOT n.draining AS able
-  FROM (SELECT DISTINCT p.node_id FROM part p WHERE (SELECT count(*) FROM queue_counter) >= 0 ORDER BY p.node_id) p
-  CROSS JOIN LATERAL (
-    SELECT c.node_id, c.running, c.recent_claim_ids FROM ffmpeg_master.node_counters c
-    WHERE c.node_id = p.node_id FOR UPDATE
-  ) c
-  CROSS JOIN LATERAL (
-    SELECT n.name, n.slots, n.status, n.draining FROM ffmpeg_master.nodes n WHERE n.id = c.node_id LIMIT 1
-  ) n
+ SELECT c.node_id, c.recent_claim_ids, n.name, n.slots - c.running AS room,
+        n.status = 'online' AND NOT n.draining AS able
+ FROM (SELECT DISTINCT s.node_id FROM part s WHERE (SELECT count(*) FROM queue_counter) >= 0 ORDER BY s.node_id) s
+ CROSS JOIN LATERAL (
+   SELECT c.node_id, c.running, c.recent_claim_ids FROM ffmpeg_master.node_counters c
+   WHERE c.node_id = s.node_id FOR UPDATE
+ ) c
+ CROSS JOIN LATERAL (
+   SELECT n.name, n.slots, n.status, n.draining FROM ffmpeg_master.nodes n WHERE n.id = c.node_id LIMIT 1
+ ) n
 ),
 known AS MATERIALIZED (
   SELECT p.*, n.name AS node_name, n.room, n.able,
@@ -92,36 +93,37 @@ taken AS (
   RETURNING m.ordinal, j.node_id, j.claim_id, j.tenant_id, j.tags, j.event_count, j.id, j.sequence_number, j.scenario, j.parameters, j.queue, j.priority, j.engine, j.attempt,
 j.timeout_seconds, j.created_at, j.lease_token, j.lane_id, j.position
 ),
-leased AS (
-  INSERT INTO ffmpeg_master.leases
-    (lease_token, job_id, node_id, claim_id, queue, timeout_seconds, media_seconds, assigned_at, expires_at)
-  SELECT t.lease_token, t.id, t.node_id, t.claim_id, t.queue, t.timeout_seconds,
-         coalesce(t.parameters ->> 'duration_seconds', t.parameters ->> 'duration')::real, now(),
-         clock_timestamp() + $7::float8 * interval '1 millisecond'
-  FROM taken t
-),
 counted_queue AS (
   UPDATE ffmpeg_master.queue_counters c SET running = c.running + t.taken
   FROM (SELECT queue, count(*)::int AS taken FROM taken GROUP BY queue) t
   WHERE c.queue = t.queue
 ),
-counted_node AS (
-  UPDATE ffmpeg_master.node_counters c
-  SET running = c.running + t.taken,
-      recent_claim_ids = (t.claim_ids || c.recent_claim_ids)[1:8]
-  FROM (
-    SELECT t.node_id, sum(t.taken)::int AS taken, array_agg(t.claim_id) AS claim_ids
-    FROM (SELECT node_id, claim_id, count(*) AS taken FROM taken GROUP BY node_id, claim_id) t
-    GROUP BY t.node_id
-  ) t
-  WHERE c.node_id = t.node_id
+
+leased AS (
+ INSERT INTO ffmpeg_master.leases
+   (lease_token, job_id, node_id, claim_id, queue, timeout_seconds, media_seconds, assigned_at, expires_at)
+ SELECT t.lease_token, t.id, t.node_id, t.claim_id, t.queue, t.timeout_seconds,
+        coalesce(t.parameters ->> 'duration_seconds', t.parameters ->> 'duration')::real, now(),
+        clock_timestamp() + $7::float8 * interval '1 millisecond'
+ FROM taken t
 ),
-event AS (
-  INSERT INTO ffmpeg_master.job_events
-    (day, job_id, n, generation, type, from_status, to_status, attempt, node_id, lease_token, tenant_id, queue, tags)
-  SELECT (now() AT TIME ZONE 'UTC')::date, t.id, t.event_count, (SELECT l.generation FROM ffmpeg_master.leadership l), 'assigned', 'queued',
-         'assigned', t.attempt, t.node_id, t.lease_token, t.tenant_id, t.queue, t.tags
-  FROM taken t
+counted_node AS (
+ UPDATE ffmpeg_master.node_counters c
+ SET running = c.running + t.taken,
+     recent_claim_ids = (t.claim_ids || c.recent_claim_ids)[1:8]
+ FROM (
+   SELECT t.node_id, sum(t.taken)::int AS taken, array_agg(t.claim_id) AS claim_ids
+   FROM (SELECT node_id, claim_id, count(*) AS taken FROM taken GROUP BY node_id, claim_id) t
+   GROUP BY t.node_id
+ ) t
+ WHERE c.node_id = t.node_id
+),
+assigned_event AS (
+ INSERT INTO ffmpeg_master.job_events
+   (day, job_id, n, generation, type, from_status, to_status, attempt, node_id, lease_token, tenant_id, queue, tags)
+ SELECT (now() AT TIME ZONE 'UTC')::date, t.id, t.event_count, (SELECT l.generation FROM ffmpeg_master.leadership l), 'assigned', 'queued',
+        'assigned', t.attempt, t.node_id, t.lease_token, t.tenant_id, t.queue, t.tags
+ FROM taken t
 )
 SELECT a.ordinal, a.again, coalesce(a.able, false) AS able, a.wanted, a.fits, a.granted, j.id, j.sequence_number, j.scenario, j.parameters, j.queue, j.priority, j.engine, j.attempt,
 j.timeout_seconds, j.created_at, j.lease_token, j.lane_id, j.position

@@ -1,0 +1,63 @@
+import { TODAY } from './job-columns.js';
+
+/** Claims of a node that are remembered: a worker has one parked and one in a report, seldom more. */
+const RECENT_CLAIMS = 8;
+
+/**
+ * A CTE `node`: the counters of the nodes in `source` (a column node_id), locked by key, with what each has
+ * room for. Looked up one by one, so that the planner expects as many as the source has. `after` is a
+ * condition that is evaluated before the first lock.
+ */
+export function nodeRoom(source: string, after: string): string {
+  return `
+  node AS MATERIALIZED (
+    SELECT c.node_id, c.recent_claim_ids, n.name, n.slots - c.running AS room,
+           n.status = 'online' AND NOT n.draining AS able
+    FROM (SELECT DISTINCT s.node_id FROM ${source} s WHERE ${after} ORDER BY s.node_id) s
+    CROSS JOIN LATERAL (
+      SELECT c.node_id, c.running, c.recent_claim_ids FROM ffmpeg_master.node_counters c
+      WHERE c.node_id = s.node_id FOR UPDATE
+    ) c
+    CROSS JOIN LATERAL (
+      SELECT n.name, n.slots, n.status, n.draining FROM ffmpeg_master.nodes n WHERE n.id = c.node_id LIMIT 1
+    ) n
+  )`;
+}
+
+/**
+ * The lease, the node's count and the event of attempts that begin, behind a CTE `source` of jobs that were just
+ * assigned: id, node_id, claim_id, lease_token, queue, timeout_seconds, parameters, attempt, event_count,
+ * tenant_id, tags. `lease` is the parameter that holds its length in milliseconds. Every way an attempt can begin
+ * goes through here.
+ *
+ * Defines `leased`, `counted_node` and `assigned_event`.
+ */
+export function begin(source: string, lease: string): string {
+  return `
+  leased AS (
+    INSERT INTO ffmpeg_master.leases
+      (lease_token, job_id, node_id, claim_id, queue, timeout_seconds, media_seconds, assigned_at, expires_at)
+    SELECT t.lease_token, t.id, t.node_id, t.claim_id, t.queue, t.timeout_seconds,
+           coalesce(t.parameters ->> 'duration_seconds', t.parameters ->> 'duration')::real, now(),
+           clock_timestamp() + ${lease}::float8 * interval '1 millisecond'
+    FROM ${source} t
+  ),
+  counted_node AS (
+    UPDATE ffmpeg_master.node_counters c
+    SET running = c.running + t.taken,
+        recent_claim_ids = (t.claim_ids || c.recent_claim_ids)[1:${RECENT_CLAIMS}]
+    FROM (
+      SELECT t.node_id, sum(t.taken)::int AS taken, array_agg(t.claim_id) AS claim_ids
+      FROM (SELECT node_id, claim_id, count(*) AS taken FROM ${source} GROUP BY node_id, claim_id) t
+      GROUP BY t.node_id
+    ) t
+    WHERE c.node_id = t.node_id
+  ),
+  assigned_event AS (
+    INSERT INTO ffmpeg_master.job_events
+      (day, job_id, n, generation, type, from_status, to_status, attempt, node_id, lease_token, tenant_id, queue, tags)
+    SELECT ${TODAY}, t.id, t.event_count, (SELECT l.generation FROM ffmpeg_master.leadership l), 'assigned', 'queued',
+           'assigned', t.attempt, t.node_id, t.lease_token, t.tenant_id, t.queue, t.tags
+    FROM ${source} t
+  )`;
+}
