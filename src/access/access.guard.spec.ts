@@ -21,6 +21,11 @@ class ReadingRoutes {
   list() {}
 }
 
+@Requires('job:claim')
+class ClaimingRoutes extends ReadingRoutes {}
+
+const WORKER = { tenant_id: 'default', actor: 'w', permissions: ROLE_PERMISSIONS.worker };
+
 describe('the guard', () => {
   it.each([
     ['absent', undefined],
@@ -48,6 +53,28 @@ describe('the guard', () => {
     for (const scheme of ['Bearer', 'bearer', 'BEARER']) {
       const request = await enter(Routes, 'submit', { authorization: `${scheme} ${KEY}` });
       expect(request.principal).toMatchObject({ tenant_id: 'default', actor: 'admin' });
+    }
+  });
+
+  it('refuses others as before once it knows the key', async () => {
+    const settings = new Settings();
+    settings.master_api_key = KEY;
+    const keys = new AdminKeyVerifier(settings);
+    for (let time = 0; time < 2; time += 1) {
+      await expect(keys.verify(KEY)).resolves.toMatchObject({ actor: 'admin' });
+      for (const other of ['', `${KEY} `, KEY.slice(1), KEY.toUpperCase()]) {
+        await expect(keys.verify(other)).resolves.toBeUndefined();
+      }
+    }
+  });
+
+  it('tells apart controllers that inherit a route', async () => {
+    const guard = new AccessGuard(new Reflector(), { verify: async () => WORKER });
+    const enterBy = async (routes: Routing) =>
+      guard.canActivate(entering(routes, 'list', { headers: { authorization: 'Bearer any' } }));
+    for (let time = 0; time < 2; time += 1) {
+      await expect(enterBy(ReadingRoutes)).rejects.toMatchObject({ status: 403 });
+      await expect(enterBy(ClaimingRoutes)).resolves.toBe(true);
     }
   });
 
@@ -87,10 +114,7 @@ describe('the guard', () => {
   });
 
   it('refuses a key that lacks the permission, and names it', async () => {
-    const keys = {
-      verify: async () => ({ tenant_id: 'default', actor: 'w', permissions: ROLE_PERMISSIONS.worker }),
-    };
-    const guard = new AccessGuard(new Reflector(), keys);
+    const guard = new AccessGuard(new Reflector(), { verify: async () => WORKER });
     const request = { headers: { authorization: 'Bearer any' } };
     await expect(guard.canActivate(entering(Routes, 'submit', request))).rejects.toMatchObject({
       status: 403,
