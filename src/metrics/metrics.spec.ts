@@ -23,6 +23,28 @@ describe('Metrics', () => {
     expect(text).toContain('ffrtmp_wait_seconds_bucket{le="1"} 1\n');
   });
 
+  it('has tallies that read as the metrics of prom-client do', async () => {
+    const [theirs, ours] = [new Metrics(), new Metrics()];
+    const requests = { name: 'requests_total', help: 'Requests', labelNames: ['method', 'status'] as const };
+    const durations = { name: 'seconds', help: 'Time', labelNames: ['method'] as const, buckets: [0.1, 1] };
+    for (const seconds of [0, 0.1, 0.1001, 1, 7]) {
+      theirs.counter(requests).inc({ method: 'GET', status: 200 });
+      theirs.histogram(durations).observe({ method: 'GET' }, seconds);
+      ours.talliedCounter(requests).series({ status: 200, method: 'GET' }).count += 1;
+      ours.talliedHistogram(durations).series({ method: 'GET' }).observe(seconds);
+    }
+    theirs.counter(requests).inc({ method: 'PO"ST', status: 404 });
+    ours.talliedCounter(requests).series({ method: 'PO"ST', status: 404 }).count += 1;
+    // What they have of the process itself moves on between two readings.
+    const read = async ({ registry }: Metrics, name: string) =>
+      (await registry.getSingleMetricAsString(name))
+        .split('\n')
+        .map((line) => line.replace(/[{},]/g, ' ').split(' ').sort());
+    for (const name of ['requests_total', 'seconds']) {
+      expect(await read(ours, name)).toEqual(await read(theirs, name));
+    }
+  });
+
   it('refuses one name for two kinds', () => {
     const metrics = new Metrics();
     metrics.counter({ name: 'x', help: 'x' });

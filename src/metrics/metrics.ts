@@ -11,10 +11,10 @@ import {
   type GaugeConfiguration,
   Histogram,
   type HistogramConfiguration,
-  type Metric,
   Registry,
   collectDefaultMetrics,
 } from 'prom-client';
+import { TalliedCounter, TalliedHistogram } from './tallies.js';
 
 @Injectable()
 export class Metrics {
@@ -36,7 +36,18 @@ export class Metrics {
     return this.once(configuration, Histogram<Label>);
   }
 
-  private once<C extends { name: string }, M extends Metric>(
+  /** For what every request counts: see tallies.ts. */
+  talliedCounter<Label extends string>(configuration: CounterConfiguration<Label>): TalliedCounter<Label> {
+    return this.once(configuration, TalliedCounter<Label>);
+  }
+
+  talliedHistogram<Label extends string>(
+    configuration: HistogramConfiguration<Label> & { buckets: readonly number[] },
+  ): TalliedHistogram<Label> {
+    return this.once(configuration, TalliedHistogram<Label>);
+  }
+
+  private once<C extends { name: string }, M extends object>(
     configuration: C,
     Kind: new (configuration: C & { registers: Registry[] }) => M,
   ): M {
