@@ -3,7 +3,6 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createLogger } from './logger.js';
 import { NestLogger } from './nest-logger.js';
-import { runInRequest } from './request-context.js';
 
 const lines: string[] = [];
 const stream = { write: (line: string) => void lines.push(line) };
@@ -29,23 +28,6 @@ describe('createLogger', () => {
         msg: 'term begun',
         time: expect.stringMatching(/^\d{4}-\d\d-\d\dT/),
       }),
-    ]);
-  });
-
-  it('names the request that a line belongs to, through awaits, and none outside', async () => {
-    await Promise.all(
-      ['a', 'b'].map((request_id) =>
-        runInRequest({ request_id }, async () => {
-          await Promise.resolve();
-          logger.child({ component: 'jobs' }).info(request_id);
-        }),
-      ),
-    );
-    logger.info('outside');
-    expect(written().map(({ msg, request_id }) => [msg, request_id])).toEqual([
-      ['a', 'a'],
-      ['b', 'b'],
-      ['outside', undefined],
     ]);
   });
 

@@ -10,9 +10,13 @@ const open = new WeakMap<Server, Set<object>>();
 export function countOpenRequests(fastify: FastifyInstance): void {
   const requests = new Set<object>();
   open.set(fastify.server, requests);
+  // One listener for all of them, and not `once`, which makes two closures a request.
+  function forget(this: object): void {
+    requests.delete(this);
+  }
   fastify.addHook('onRequest', (_request, { raw }, done) => {
     requests.add(raw);
-    raw.once('close', () => requests.delete(raw));
+    raw.on('close', forget);
     done();
   });
 }

@@ -1,7 +1,7 @@
 /**
  * What every request passes, in this order:
  *
- *     id, log context ─▶ route ─▶ key ─▶ body (JSON, size, depth, time) ─▶ permission ─▶ validation ─▶ controller
+ *     id ─▶ route ─▶ key ─▶ body (JSON, size, depth, time) ─▶ permission ─▶ validation ─▶ controller
  *       any failure ─▶ problem document            answered ─▶ log line, figures by route pattern
  *
  * http-adapter.ts sets Fastify up, request-hooks.ts goes around every request, key-before-body.ts asks who

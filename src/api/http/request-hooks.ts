@@ -1,6 +1,5 @@
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
-import { runInRequest } from '../../logging/request-context.js';
 import type { Metrics } from '../../metrics/metrics.js';
 import type { Draining } from '../../signals/draining.js';
 import { HttpMetrics } from './http.metrics.js';
@@ -23,7 +22,7 @@ export function addRequestHooks(
     reply.header(REQUEST_ID_HEADER, request.id);
     reply.header('x-content-type-options', 'nosniff');
     reply.header('cache-control', 'no-store');
-    runInRequest({ request_id: request.id }, done);
+    done();
   });
 
   // A kept-alive connection that was busy when the server closed would else stay open until its client
