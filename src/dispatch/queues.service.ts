@@ -4,7 +4,9 @@ import { notFound } from '../protocol/problem.js';
 import { Signals } from '../signals/signals.js';
 import { rankOf } from './lane-order.js';
 import { QueueDirectory } from './queue-directory.js';
-import { COUNTED_A_LANE, QueuesRepository, type QueueFigures } from './queues.repository.js';
+import { QueueFiguresRepository, type QueueFigures } from './queue-figures.repository.js';
+import { QueuesRepository } from './queues.repository.js';
+import { COUNTED } from './waiting.sql.js';
 
 export interface QueueView {
   name: string;
@@ -12,9 +14,9 @@ export interface QueueView {
   aging_step_seconds: number | null;
   max_running: number | null;
   paused: boolean;
-  /** Jobs that could be claimed now, counted up to 10,000 a lane. */
+  /** Jobs that could be claimed now, counted up to 10,000. */
   depth: number;
-  /** True where `depth` is only a lower bound. */
+  /** True where more wait than were counted: `depth` is then 10,000. */
   depth_is_at_least: boolean;
   /** How long the first of them has waited. */
   oldest_seconds: number | null;
@@ -28,24 +30,27 @@ export interface QueueView {
 export class QueuesService {
   constructor(
     private readonly repository: QueuesRepository,
+    private readonly figures: QueueFiguresRepository,
     private readonly directory: QueueDirectory,
     private readonly signals: Signals,
   ) {}
 
-  async list(principal: Principal): Promise<QueueView[]> {
-    const [figures] = await Promise.all([
-      this.repository.figures(principal.tenant_id),
-      this.directory.load(),
-    ]);
-    return figures.map((row) => this.view(row));
+  list(principal: Principal): Promise<QueueView[]> {
+    return this.views(this.figures.list(principal.tenant_id));
   }
 
   async setPaused(principal: Principal, name: string, paused: boolean): Promise<QueueView> {
     if (!(await this.repository.setPaused(name, paused))) throw queueNotFound();
     this.signals.send('queue', name);
-    const view = (await this.list(principal)).find((queue) => queue.name === name);
+    const views = await this.views(this.figures.listNow(principal.tenant_id));
+    const view = views.find((queue) => queue.name === name);
     if (!view) throw queueNotFound();
     return view;
+  }
+
+  private async views(read: Promise<QueueFigures[]>): Promise<QueueView[]> {
+    const [figures] = await Promise.all([read, this.directory.load()]);
+    return figures.map((row) => this.view(row));
   }
 
   private view(row: QueueFigures): QueueView {
@@ -56,8 +61,8 @@ export class QueuesService {
       aging_step_seconds: aging_step_us === null ? null : aging_step_us / 1e6,
       max_running,
       paused,
-      depth: row.waiting,
-      depth_is_at_least: row.waiting >= COUNTED_A_LANE,
+      depth: Math.min(row.waiting, COUNTED),
+      depth_is_at_least: row.waiting > COUNTED,
       oldest_seconds: row.head === null ? null : Math.max(0, (row.database_now - row.head) / 1e6),
       running: row.running,
       submitted_per_minute: row.submitted_per_minute,

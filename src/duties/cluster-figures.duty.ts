@@ -77,8 +77,10 @@ export class ClusterFigures implements Duty {
 const HELP = {
   active_jobs: 'Jobs that a node is running or has been given.',
   leases_active: 'Slots in use, those of canceled attempts that were not yet freed included.',
-  queue_length: 'Jobs that wait and could be claimed now; counted up to 100,000 a lane.',
-  jobs_due_later: 'Jobs that wait for their time: a run_at or the backoff of a retry.',
+  queue_length:
+    'Jobs that wait and could be claimed now; counted to 10,000 a queue and priority, then estimated.',
+  jobs_due_later:
+    'Jobs that wait for their time (a run_at, or the backoff of a retry); estimated above 10,000.',
   event_stream_horizon_seconds:
     'For how long the oldest committed event has waited for a transaction that still runs, often a foreign one.',
   queue_by_priority: 'Jobs that wait, by priority.',
