@@ -8,6 +8,7 @@ import { cpus, totalmem } from 'node:os';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import freshBuild from '../../test/support/fresh-build.js';
+import { beAlone } from './alone.js';
 import { printResults } from './print.js';
 import { Bench, type Suite } from './suite.js';
 import { backlog } from './suites/backlog.js';
@@ -38,6 +39,10 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 
+await beAlone().catch((error: Error) => {
+  console.error(error.message);
+  process.exit(1);
+});
 freshBuild();
 const results: object[] = [];
 for (const suite of chosen) {
