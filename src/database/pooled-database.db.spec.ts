@@ -124,9 +124,10 @@ describe('PooledDatabase', () => {
     expect(database.figures().open).toBe(1);
   });
 
-  it('keeps at most max_idle_conns idle', async () => {
-    const database = open({ maxIdleConns: 1 });
+  it('keeps at most max_idle_conns idle, once the others were of no use for a while', async () => {
+    const database = open({ maxIdleConns: 1, idleTrimMs: 100 });
     await Promise.all(Array.from({ length: 6 }, () => database.query(sleep, [0.05])));
+    expect(database.figures().open).toBe(6);
     await eventually(() => expect(database.figures()).toMatchObject({ open: 1, idle: 1 }));
   });
 

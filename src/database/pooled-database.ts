@@ -7,6 +7,7 @@ import pg from 'pg';
 import { ConnectionPlaces } from './connection-places.js';
 import { Database, type Queryable } from './database.js';
 import type { DatabaseMetrics } from './database.metrics.js';
+import { IdleTrim } from './idle-trim.js';
 import { Overloaded } from './overloaded.js';
 import { inspectServer, whyNoWrites } from './pooler-detection.js';
 import { NoServerError, ServerLocator, type Server } from './server-locator.js';
@@ -18,8 +19,10 @@ export interface PooledDatabaseOptions {
   readonly dsn: string;
   /** Most connections at once; default 25. Up to four of them, and half at most, are kept for hot statements. */
   readonly maxOpenConns?: number;
-  /** Most connections kept while idle; default 5. */
+  /** Most connections kept while idle; default 5. Others are closed once they were of no use for `idleTrimMs`. */
   readonly maxIdleConns?: number;
+  /** Milliseconds; default 5,000. */
+  readonly idleTrimMs?: number;
   /** Milliseconds after which a connection is closed once it is free; 0: never. Default five minutes. */
   readonly connMaxLifetimeMs?: number;
   /** Milliseconds after which an idle connection is closed; 0: never. Default one minute. */
@@ -65,6 +68,7 @@ export class PooledDatabase extends Database {
     this.#options = {
       maxOpenConns: 25,
       maxIdleConns: 5,
+      idleTrimMs: 5000,
       connMaxLifetimeMs: 300_000,
       connMaxIdleTimeMs: 60_000,
       acquireTimeoutMs: 5000,
@@ -235,19 +239,10 @@ export class PooledDatabase extends Database {
 
   #release({ client, hot }: Acquired, failure: unknown): void {
     client.off('error', ignore);
-    const pool = this.#poolOf(client);
     const lost = failure !== undefined && (isConnectionLost(failure) || isNotPrimary(failure));
-    const spare =
-      pool !== undefined && this.#places.waiting === 0 && pool.idleCount >= this.#options.maxIdleConns;
-    client.release(lost || spare);
+    client.release(lost);
     this.#places.give(hot);
     if (lost) this.#distrust(failure);
-  }
-
-  readonly #owners = new WeakMap<pg.PoolClient, pg.Pool>();
-
-  #poolOf(client: pg.PoolClient): pg.Pool | undefined {
-    return this.#owners.get(client);
   }
 
   /** Next time, look whether the server is still the one to use; its pool stays if it is. */
@@ -295,7 +290,7 @@ export class PooledDatabase extends Database {
       maxLifetimeSeconds: connMaxLifetimeMs / 1000,
       onConnect: (this.#options.readWrite ? refuseReadOnly(server) : undefined) as pg.PoolConfig['onConnect'],
     });
-    pool.on('connect', (client) => this.#owners.set(client, pool));
+    new IdleTrim(pool, this.#options.maxIdleConns, this.#options.idleTrimMs);
     pool.on('error', (error) => {
       this.#suspect = true;
       this.#options.onEvent?.(`an idle connection to ${server.name} broke: ${error.message}`);
