@@ -42,8 +42,8 @@ async function wait(lane: string, from: number, to: number): Promise<void> {
 interface Figures {
   readonly reads: number;
   readonly strayed: readonly string[];
-  readonly depth: readonly [queue: string, depth: number, more: boolean][];
-  readonly estimated: readonly [lane: string, jobs: number][];
+  readonly depth: readonly (readonly [queue: string, depth: number, more: boolean])[];
+  readonly estimated: readonly (readonly [lane: string, jobs: number])[];
 }
 
 async function read(session: PlanSession): Promise<Figures> {
@@ -63,9 +63,9 @@ async function read(session: PlanSession): Promise<Figures> {
   return {
     reads: jobs.reduce((sum, { rows }) => sum + rows, 0),
     strayed: jobs.filter(({ index, rows }) => rows > 0 && index !== 'idx_jobs_queue_priority').map(String),
-    depth: views.map(({ name, depth, depth_is_at_least }) => [name, depth, depth_is_at_least]),
+    depth: views.map(({ name, depth, depth_is_at_least }) => [name, depth, depth_is_at_least] as const),
     estimated: waiting.map((row) => [`${row.queue} ${row.priority}`, row.jobs] as const).sort(),
-  } as Figures;
+  };
 }
 
 const figures = new Map<string, Figures>();
