@@ -48,6 +48,9 @@ class OrdersController {
   @Post('batch') batch(@Body() order: Order) {
     return { name: order.name.length };
   }
+  @Post('unchecked') unchecked(@Body() body: object) {
+    return body;
+  }
   @Get() list(@Query() page: Page) {
     return { limit: page.limit };
   }
@@ -151,6 +154,10 @@ describe('validation', () => {
       expect([status, body.detail]).toEqual([400, 'The body must be a JSON object.']);
     },
   );
+
+  it('takes no body that it could not check', async () => {
+    expect((await post('/api/v1/orders/unchecked', { name: 'a' })).status).toBe(500);
+  });
 
   it('names at most a hundred wrong fields of a thousand', async () => {
     const jobs = Array.from({ length: 1000 }, () => ({ parameters: { bitrate: 'x' } }));

@@ -1,6 +1,11 @@
-import { type ArgumentMetadata, ValidationPipe, type ValidationPipeOptions } from '@nestjs/common';
+import {
+  type ArgumentMetadata,
+  type PipeTransform,
+  ValidationPipe,
+  type ValidationPipeOptions,
+} from '@nestjs/common';
 import { plainToInstance } from 'class-transformer';
-import { validate } from 'class-validator';
+import { validate, type ValidationError } from 'class-validator';
 import { invalid } from '../../protocol/problem.js';
 import { compiledClass } from './validation/compiled-class.js';
 import type { Class } from './validation/compiled-field.js';
@@ -18,42 +23,46 @@ export const VALIDATION: ValidationPipeOptions = {
 
 /**
  * Checks bodies and queries against their classes. Unknown fields are refused by name. What is right is mostly
- * told by the compiled class (validation/compiled-class.ts); class-validator tells what is wrong.
+ * told by the compiled class (validation/compiled-class.ts), at once; class-validator tells what is wrong.
  */
-export class RequestValidation extends ValidationPipe {
-  private readonly libraries: Libraries = {
-    instanceOf: (Class, plain) => {
-      this.stripProtoKeys(plain);
-      return plainToInstance(Class, plain);
-    },
-    errorsOf: (instance) =>
-      validate(instance, { ...this.validatorOptions, validationError: { target: false } }),
-  };
+export class RequestValidation implements PipeTransform<unknown, unknown> {
+  private readonly whole = new ValidationOfTheWhole(VALIDATION);
 
-  constructor() {
-    super(VALIDATION);
-  }
-
-  override async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
+  transform(value: unknown, metadata: ArgumentMetadata): unknown {
     const { type, metatype } = metadata;
     // What the guard knows, and text that is text: the pipe of Nest gives them back as they are.
     if (type === 'custom' || (type === 'param' && metatype === String && typeof value === 'string')) {
       return value;
     }
-    if (type !== 'body' || value === undefined) return super.transform(value, metadata);
+    if (type !== 'body' || value === undefined) return this.whole.transform(value, metadata);
     if (!isObject(value)) throw invalid('The body must be a JSON object.');
-    if (metatype === undefined || !this.toValidate(metadata)) return super.transform(value, metadata);
-    return this.validated(value, metatype as Class, metadata);
+    return this.validated(value, metadata);
   }
 
-  private validated(body: Record<string, unknown>, Class: Class, metadata: ArgumentMetadata): unknown {
+  private validated(body: Record<string, unknown>, metadata: ArgumentMetadata): unknown {
+    const Class = metadata.metatype as Class | undefined;
+    if (Class === undefined || Class === Object) {
+      throw new Error('This route takes a body of no class, so there is nothing to check it by.');
+    }
     const instance = compiledClass(Class)?.accept(body) ?? UNDECIDED;
     if (instance !== UNDECIDED) return instance;
     const list = itemListOf(Class);
     const items = list && body[list.name];
     return list && Array.isArray(items) && items.length > SLICE
-      ? validateInSlices(Class, body, list, this.libraries)
-      : super.transform(body, metadata);
+      ? validateInSlices(Class, body, list, this.whole)
+      : this.whole.transform(body, metadata);
+  }
+}
+
+/** The pipe of Nest, whose two steps a body in slices goes through one by one. */
+class ValidationOfTheWhole extends ValidationPipe implements Libraries {
+  instanceOf(Class: Class, plain: unknown): unknown {
+    this.stripProtoKeys(plain);
+    return plainToInstance(Class, plain);
+  }
+
+  errorsOf(instance: object): Promise<ValidationError[]> {
+    return validate(instance, { ...this.validatorOptions, validationError: { target: false } });
   }
 }
 

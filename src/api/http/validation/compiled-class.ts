@@ -64,6 +64,7 @@ function compile(Class: Class): CompiledClass | undefined {
   const exposes = storage.getExposedMetadatas(Class).length + storage.getExcludedMetadatas(Class).length > 0;
   if (exposes || storage.getStrategy(Class) !== 'none') return undefined;
   const rules = rulesOf(Class);
+  if (rules.size === 0) return undefined;
   // Fields that begin with a value, or that nobody may send.
   const initial = Object.entries(new Class());
   if (initial.some(([name, value]) => value !== undefined || !rules.has(name))) return undefined;
@@ -73,7 +74,7 @@ function compile(Class: Class): CompiledClass | undefined {
     if (field === undefined) return undefined;
     fields.push(field);
   }
-  return fields.length > 0 ? new CompiledClass(Class, fields) : undefined;
+  return new CompiledClass(Class, fields);
 }
 
 function acceptance(nested: Class): Accept | undefined {
