@@ -8,6 +8,8 @@ import { Overloaded } from './overloaded.js';
 const lost = () => Object.assign(new Error('cut'), { code: 'ECONNRESET' });
 const failed = (message: string) => Object.assign(new Error(message), { code: '22012' });
 
+const held = () => Object.assign(new Error('canceling statement due to lock timeout'), { code: '55P03' });
+
 /** A run that the test ends when it likes. */
 function gate() {
   const runs: { items: readonly number[]; answer: () => void; fail: (error: Error) => void }[] = [];
@@ -115,6 +117,51 @@ describe('Grouped', () => {
     });
     await expect(Promise.all([grouped.add(1), grouped.add(2)])).rejects.toBe(error);
     expect(runs).toBe(1);
+  });
+
+  it('fails a member whose row somebody holds, and not its neighbours', async () => {
+    const grouped = new Grouped<number, number>({
+      name: 'test',
+      run: async (items) => {
+        if (items.includes(2)) throw held();
+        return items.map((item) => item * 10);
+      },
+    });
+    const all = await Promise.allSettled([grouped.add(1), grouped.add(2), grouped.add(3)]);
+    expect(all.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+  });
+
+  it('does not wait for one lock after the other where many are held', async () => {
+    let runs = 0;
+    const grouped = new Grouped<number, number>({
+      name: 'test',
+      run: async () => {
+        runs += 1;
+        throw held();
+      },
+    });
+    const all = await Promise.allSettled([1, 2, 3, 4, 5, 6].map((item) => grouped.add(item)));
+    expect(all.every((outcome) => outcome.status === 'rejected')).toBe(true);
+    expect(runs).toBe(1 + 3);
+  });
+
+  it.each([
+    ['the connection is lost', lost, 2],
+    ['the disk is full', () => Object.assign(new Error('full'), { code: '53100' }), 1],
+  ])('ends trying members one by one where %s meanwhile', async (_name, error, triesEach) => {
+    const runs: (readonly number[])[] = [];
+    const grouped = new Grouped<number, number>({
+      name: 'test',
+      run: async (items) => {
+        runs.push(items);
+        if (items.length > 1) throw failed('one of you');
+        if (items[0] === 1) return [10];
+        throw error();
+      },
+    });
+    const all = await Promise.allSettled([1, 2, 3, 4].map((item) => grouped.add(item)));
+    expect(all.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected', 'rejected']);
+    expect(runs.slice(1).flat()).toEqual([1, ...Array.from({ length: triesEach }, () => 2)]);
   });
 
   it('refuses what its queue cannot hold and says when to come again', async () => {

@@ -4,13 +4,19 @@
  * One round trip costs a master more than its whole HTTP stack, so concurrent claims, reports and
  * heartbeats share statements. Nothing waits for company: an idle group sends what came within the same
  * turn of the event loop. A group that fails is repeated one by one, so that only the guilty member fails,
- * unless no member can be to blame (a time-out, a full disk).
+ * unless no member can be to blame (a statement that took too long, a full disk).
  * A group whose fate is unknown, because the connection was lost, is repeated once as a whole: its members
  * carry ids made beforehand, so a repeat does no harm.
  */
 import type { DatabaseMetrics } from './database.metrics.js';
 import { Overloaded } from './overloaded.js';
-import { isConnectionLost, isDeadlock, isRetriable } from './sql-errors.js';
+import { isConnectionLost, isDeadlock, isLockTimeout, isRetriable } from './sql-errors.js';
+
+/**
+ * Members of one group that may each wait for a lock in vain, 2 s each. One row that somebody holds then stops the
+ * rest of its group for 4 s, and not for as long as it is held.
+ */
+const MAX_LOCK_TIMEOUTS = 3;
 
 export interface GroupedOptions<Item, Result> {
   /** Label of the metrics: `claims`. */
@@ -104,10 +110,27 @@ export class Grouped<Item, Result> {
       const results = await this.#runOrRepeat(group.map(({ item }) => item));
       group.forEach((member, index) => member.resolve(results[index] as Result));
     } catch (error) {
-      if (group.length > 1 && mayBeOneMembersFault(error)) {
-        for (const member of group) await this.#settle([member]);
+      if (group.length > 1 && (mayBeOneMembersFault(error) || isLockTimeout(error))) {
+        await this.#settleOneByOne(group);
       } else {
         group.forEach((member) => member.reject(error));
+      }
+    }
+  }
+
+  /** Until it turns out that no member is to blame, or too many: those that are left are told the same. */
+  async #settleOneByOne(group: readonly Member<Item, Result>[]): Promise<void> {
+    let lockTimeouts = 0;
+    for (const [index, member] of group.entries()) {
+      try {
+        const [result] = await this.#runOrRepeat([member.item]);
+        member.resolve(result as Result);
+      } catch (error) {
+        member.reject(error);
+        if (isLockTimeout(error)) lockTimeouts += 1;
+        if (isLockTimeout(error) ? lockTimeouts < MAX_LOCK_TIMEOUTS : mayBeOneMembersFault(error)) continue;
+        for (const other of group.slice(index + 1)) other.reject(error);
+        return;
       }
     }
   }
@@ -133,7 +156,7 @@ export class Grouped<Item, Result> {
 
 class WrongResults extends Error {}
 
-/** One by one, a thousand members of a group that timed out would each time out again. */
+/** One by one, a thousand members of a group whose statement took too long would each take too long again. */
 export function mayBeOneMembersFault(error: unknown): boolean {
   if (error instanceof Overloaded || error instanceof WrongResults) return false;
   return isDeadlock(error) || !isRetriable(error);

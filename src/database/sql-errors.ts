@@ -32,7 +32,12 @@ export function isDeadlock(error: unknown): boolean {
 
 /** A time-out of the server: for the statement (57014, also a cancel by hand) or for a lock (55P03). */
 export function isTimeout(error: unknown): boolean {
-  return codeOf(error) === '57014' || codeOf(error) === '55P03';
+  return codeOf(error) === '57014' || isLockTimeout(error);
+}
+
+/** Somebody else holds a row or a table that the statement needs. */
+export function isLockTimeout(error: unknown): boolean {
+  return codeOf(error) === '55P03';
 }
 
 export function isDiskFull(error: unknown): boolean {
