@@ -29,7 +29,7 @@ const LOOK_EVERY = 2_000;
 const ANSWERS_WITHIN = 2_000;
 
 /** Milliseconds behind the primary beyond which people would take a list for wrong rather than for old. */
-const MOST_BEHIND = 10_000;
+export const MOST_BEHIND = 10_000;
 
 export class ReplicaReads extends ReadDatabase implements BeforeApplicationShutdown, OnApplicationShutdown {
   readonly #parts: ReplicaReadsParts;

@@ -3,6 +3,12 @@ import { Database } from '../database/database.js';
 import { statement, type Statement } from '../database/statement.js';
 import { COUNTED, WAITS, waitingIn } from '../dispatch/waiting.sql.js';
 import { DAY_MS, dayOf } from '../jobs/job-days.js';
+import {
+  type OldSnapshot,
+  readReplicationSlots,
+  readSnapshots,
+  type ReplicationSlot,
+} from './vacuum-horizon.repository.js';
 
 const ReadWaitingJobs = statement(
   'ReadWaitingJobs',
@@ -96,6 +102,14 @@ export class ClusterFiguresRepository {
     const [row] = await this.database.query<ClusterFigureRow>(ReadOtherFigures);
     if (row === undefined) throw new Error('ReadClusterFigures answered no row');
     return { ...row, due_later: await this.orEstimated(row.due_later, EstimateJobsDueLater) };
+  }
+
+  snapshots(): Promise<OldSnapshot[]> {
+    return readSnapshots(this.database);
+  }
+
+  slots(): Promise<ReplicationSlot[]> {
+    return readReplicationSlots(this.database);
   }
 
   /** For how many seconds the oldest committed event has been kept back by a transaction still running; 0 for none. */

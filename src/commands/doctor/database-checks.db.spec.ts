@@ -5,9 +5,9 @@ import { Settings } from '../../config/settings.js';
 import type { Check } from './check.js';
 import { checkDatabase } from './database-checks.js';
 
-async function examine(dsn: string): Promise<Map<string, Check>> {
+async function examine(dsn: string, replica_dsn?: string): Promise<Map<string, Check>> {
   const settings = new Settings();
-  Object.assign(settings.database, { type: 'postgres', dsn, direct_dsn: dsn, migrate_dsn: dsn });
+  Object.assign(settings.database, { type: 'postgres', dsn, direct_dsn: dsn, migrate_dsn: dsn, replica_dsn });
   const checks: Check[] = [];
   for await (const check of checkDatabase(settings)) checks.push(check);
   return new Map(checks.map((check) => [check.name, check]));
@@ -40,22 +40,13 @@ describe('doctor on a migrated database', () => {
     expect(JSON.stringify([...(await examine(database.dsn)).values()])).not.toContain(password);
   });
 
-  it('sees an old snapshot and an unused slot', async () => {
-    const admin = new pg.Client({ connectionString: database.adminDsn });
-    await admin.connect();
-    try {
-      await admin.query(`BEGIN ISOLATION LEVEL REPEATABLE READ`);
-      await admin.query(`SELECT 1`);
-      const { DoctorRepository } = await import('./doctor.repository.js');
-      const { openSession } = await import('../../database/dedicated-session.js');
-      const session = await openSession({ dsn: database.adminDsn, purpose: 'test' });
-      const snapshots = await new DoctorRepository(session).oldSnapshots(0);
-      await session.end();
-      const { rows } = await admin.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
-      expect(snapshots.map(({ pid }) => pid)).toContain(rows[0]?.pid);
-    } finally {
-      await admin.end();
-    }
+  it('tells how far the read replica is behind, where one is set', async () => {
+    expect((await examine(database.dsn)).has('read replica')).toBe(false);
+    const found = await examine(database.dsn, database.dsn);
+    expect(found.get('read replica')?.verdict).toBe('ok');
+    const away = await examine(database.dsn, 'postgresql://u:hidden@127.0.0.1:1/d');
+    expect(away.get('read replica')?.verdict).toBe('warn');
+    expect(JSON.stringify(away.get('read replica'))).not.toContain('hidden');
   });
 
   it('names a table that the role may not use', async () => {

@@ -2,6 +2,7 @@
 import { parseDsn } from '../../config/dsn.js';
 import type { Settings } from '../../config/settings.js';
 import { openSession } from '../../database/dedicated-session.js';
+import { readLastSign } from '../../database/last-sign.repository.js';
 import { migrationStatus } from '../../database/migrations.js';
 import { PooledDatabase } from '../../database/pooled-database.js';
 import { oldestVersion } from '../../database/pooler-detection.js';
@@ -15,10 +16,12 @@ import {
   judgeDurability,
   judgeHotTables,
   judgeMigrations,
+  judgeReplica,
   judgeRights,
   judgeSlots,
   judgeSnapshots,
   judgeTimeouts,
+  OLD_SNAPSHOT,
   placeOf,
 } from './judgements.js';
 
@@ -53,9 +56,10 @@ export async function* checkDatabase({ database: settings }: Settings): AsyncGen
     yield judgeDurability(facts);
     yield judgeTimeouts(facts);
     yield judgeClock(differenceMs);
-    yield judgeSnapshots(await repository.oldSnapshots(300));
+    yield judgeSnapshots(await repository.oldSnapshots(OLD_SNAPSHOT));
     yield judgeSlots(await repository.unusedSlots());
     yield judgeHotTables(await repository.hotTables(), facts.autovacuum);
+    if (settings.replica_dsn !== undefined) yield await checkReplica(settings.replica_dsn, pool);
   } finally {
     await pool.close();
   }
@@ -94,6 +98,20 @@ async function checkSchema(
         'mend database.migrate_dsn: it must reach the server as the owner of the schema',
       ),
     ];
+  }
+}
+
+/** As a master does: by the last sign of life of a master on both servers. */
+async function checkReplica(dsn: string, primary: PooledDatabase): Promise<Check> {
+  const replica = new PooledDatabase({ dsn, readWrite: false, maxOpenConns: 1, maxIdleConns: 1 });
+  try {
+    const now = await readLastSign(primary);
+    const behind = await readLastSign(replica).then((then) => Math.max(0, now - then));
+    return judgeReplica(behind, placeOf(parseDsn(dsn)));
+  } catch (error) {
+    return judgeReplica(undefined, `${placeOf(parseDsn(dsn))} (${sentence(error)})`);
+  } finally {
+    await replica.close();
   }
 }
 

@@ -1,6 +1,12 @@
 /** What `doctor` asks the database. Every role may ask; what it may not see is answered as NULL. */
 import type { Queryable } from '../../database/database.js';
 import { statement } from '../../database/statement.js';
+import {
+  type OldSnapshot,
+  readReplicationSlots,
+  readSnapshots,
+  type ReplicationSlot,
+} from '../../duties/vacuum-horizon.repository.js';
 
 export interface ServerFacts {
   readonly version: string;
@@ -21,17 +27,6 @@ export interface RightsFacts {
   readonly may_create_role: boolean;
   /** Tables, sequences and functions of the schema that the role may not use as a master does. */
   readonly refused: string[];
-}
-
-export interface OldSnapshot {
-  readonly pid: number;
-  readonly application: string;
-  readonly seconds: number;
-}
-
-export interface ReplicationSlot {
-  readonly name: string;
-  readonly retained: string | null;
 }
 
 export interface HotTable {
@@ -83,29 +78,6 @@ const COUNT_MASTERS = statement(
   { prepared: false },
 );
 
-/** Anything that keeps vacuum from removing dead rows: an open snapshot, and a prepared transaction. */
-const OLD_SNAPSHOTS = statement(
-  'DoctorOldSnapshots',
-  `SELECT pid, coalesce(nullif(application_name, ''), backend_type, 'unknown') AS application,
-          extract(epoch FROM now() - xact_start)::double precision AS seconds
-   FROM pg_stat_activity
-   WHERE (backend_xmin IS NOT NULL OR backend_xid IS NOT NULL) AND pid <> pg_backend_pid()
-     AND xact_start < now() - make_interval(secs => $1)
-   UNION ALL
-   SELECT 0, 'prepared transaction ' || gid, extract(epoch FROM now() - prepared)::double precision
-   FROM pg_prepared_xacts WHERE prepared < now() - make_interval(secs => $1)
-   ORDER BY seconds DESC LIMIT 5`,
-  { prepared: false },
-);
-
-const UNUSED_SLOTS = statement(
-  'DoctorUnusedSlots',
-  `SELECT slot_name::text AS name,
-          pg_size_pretty(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)) AS retained
-   FROM pg_replication_slots WHERE NOT active ORDER BY restart_lsn NULLS LAST LIMIT 5`,
-  { prepared: false },
-);
-
 const HOT_TABLES = statement(
   'DoctorHotTables',
   `SELECT relname::text AS name, n_live_tup AS live, n_dead_tup AS dead
@@ -138,12 +110,12 @@ export class DoctorRepository {
     return row?.masters ?? 0;
   }
 
-  oldSnapshots(olderThanSeconds: number): Promise<OldSnapshot[]> {
-    return this.database.query<OldSnapshot>(OLD_SNAPSHOTS, [olderThanSeconds]);
+  async oldSnapshots(olderThanSeconds: number): Promise<OldSnapshot[]> {
+    return (await readSnapshots(this.database)).filter(({ seconds }) => seconds > olderThanSeconds);
   }
 
-  unusedSlots(): Promise<ReplicationSlot[]> {
-    return this.database.query<ReplicationSlot>(UNUSED_SLOTS);
+  async unusedSlots(): Promise<ReplicationSlot[]> {
+    return (await readReplicationSlots(this.database)).filter(({ active }) => !active);
   }
 
   hotTables(): Promise<HotTable[]> {

@@ -6,6 +6,7 @@ import {
   judgeDurability,
   judgeHotTables,
   judgeMigrations,
+  judgeReplica,
   judgeRights,
   judgeSlots,
   judgeSnapshots,
@@ -86,17 +87,35 @@ describe('what keeps vacuum and the log from being cleared', () => {
 
   it('names the oldest snapshot', () => {
     expect(judgeSnapshots([]).verdict).toBe('ok');
-    const check = judgeSnapshots([{ pid: 42, application: 'pg_dump', seconds: 3600 }]);
+    const check = judgeSnapshots([{ kind: 'session', pid: 42, name: 'pg_dump', seconds: 3600 }]);
     expect(check).toMatchObject({ verdict: 'warn', found: 'process 42 (pg_dump) holds one for 60 min' });
     expect(check.mend).toContain('pg_terminate_backend(42)');
-    expect(judgeSnapshots([{ pid: 0, application: 'prepared transaction x', seconds: 600 }]).mend).toContain(
-      'ROLLBACK PREPARED',
-    );
+  });
+
+  it.each([
+    ['prepared_transaction', 'the prepared transaction x holds one for 90 s', 'ROLLBACK PREPARED'],
+    ['standby', 'the standby x, by hot_standby_feedback, holds one for 90 s', 'hot_standby_feedback off'],
+    ['replication_slot', 'the replication slot x holds one for 90 s', "pg_drop_replication_slot('x')"],
+  ] as const)('has a mend for a snapshot of kind %s', (kind, found, mend) => {
+    const check = judgeSnapshots([{ kind, pid: 0, name: 'x', seconds: 90 }]);
+    expect(check).toMatchObject({ verdict: 'warn', found });
+    expect(check.mend).toContain(mend);
   });
 
   it('names unused slots with what they keep', () => {
     expect(judgeSlots([]).verdict).toBe('ok');
-    expect(judgeSlots([{ name: 'old', retained: '3 GB' }]).found).toBe('unused: old (keeps 3 GB)');
+    expect(judgeSlots([{ name: 'old', active: false, retained_bytes: 3e9, retained: '3 GB' }]).found).toBe(
+      'unused: old (keeps 3 GB)',
+    );
+  });
+
+  it('tells how far a read replica is behind', () => {
+    expect(judgeReplica(900, 'r:5432/d')).toMatchObject({ verdict: 'ok', found: 'r:5432/d is 0.9 s behind' });
+    expect(judgeReplica(10_001, 'r:5432/d').verdict).toBe('warn');
+    expect(judgeReplica(undefined, 'r:5432/d')).toMatchObject({
+      verdict: 'warn',
+      found: 'r:5432/d gives no answer',
+    });
   });
 
   it('warns of many dead rows and of autovacuum off', () => {

@@ -1,13 +1,9 @@
 /** What the facts of a database mean: pure, so that each verdict can be shown without a broken server. */
 import type { Dsn } from '../../config/dsn.js';
+import { MOST_BEHIND } from '../../database/replica-reads.js';
 import { type Check, fail, ok, warn } from './check.js';
-import type {
-  HotTable,
-  OldSnapshot,
-  ReplicationSlot,
-  RightsFacts,
-  ServerFacts,
-} from './doctor.repository.js';
+import type { OldSnapshot, ReplicationSlot, SnapshotKind } from '../../duties/vacuum-horizon.repository.js';
+import type { HotTable, RightsFacts, ServerFacts } from './doctor.repository.js';
 
 /** Lock session, listener, and one each for vacuum and migrations. */
 const SESSIONS_BESIDE_THE_POOL = 4;
@@ -118,17 +114,41 @@ export function judgeClock(differenceMs: number): Check {
   );
 }
 
+/** Seconds. Under load a snapshot of a minute keeps hundreds of thousands of dead rows in the way of claims. */
+export const OLD_SNAPSHOT = 60;
+
 export function judgeSnapshots(snapshots: readonly OldSnapshot[]): Check {
   const [oldest] = snapshots;
-  if (oldest === undefined) return ok('snapshots', 'none older than five minutes');
-  const who = oldest.pid === 0 ? oldest.application : `process ${oldest.pid} (${oldest.application})`;
+  if (oldest === undefined) return ok('snapshots', 'none older than a minute');
+  const { who, mend } = HOLDERS[oldest.kind](oldest);
   return warn(
     'snapshots',
-    `${who} holds one for ${Math.round(oldest.seconds / 60)} min`,
-    oldest.pid === 0
-      ? 'end it with COMMIT PREPARED or ROLLBACK PREPARED: vacuum removes no dead row while it lasts'
-      : `end it, or let a superuser run SELECT pg_terminate_backend(${oldest.pid}): vacuum removes no dead row while it lasts`,
+    `${who} holds one for ${duration(oldest.seconds)}`,
+    `${mend}: vacuum removes no dead row while it lasts`,
   );
+}
+
+const HOLDERS: Readonly<Record<SnapshotKind, (of: OldSnapshot) => { who: string; mend: string }>> = {
+  session: ({ pid, name }) => ({
+    who: `process ${pid} (${name})`,
+    mend: `end it, or let a superuser run SELECT pg_terminate_backend(${pid})`,
+  }),
+  prepared_transaction: ({ name }) => ({
+    who: `the prepared transaction ${name}`,
+    mend: 'end it with COMMIT PREPARED or ROLLBACK PREPARED',
+  }),
+  standby: ({ name }) => ({
+    who: `the standby ${name}, by hot_standby_feedback,`,
+    mend: 'end the long query there, or set hot_standby_feedback off on that standby',
+  }),
+  replication_slot: ({ name }) => ({
+    who: `the replication slot ${name}`,
+    mend: `end the long query of its standby; where that is gone, run SELECT pg_drop_replication_slot('${name}')`,
+  }),
+};
+
+function duration(seconds: number): string {
+  return seconds < 120 ? `${Math.round(seconds)} s` : `${Math.round(seconds / 60)} min`;
 }
 
 export function judgeSlots(slots: readonly ReplicationSlot[]): Check {
@@ -139,6 +159,15 @@ export function judgeSlots(slots: readonly ReplicationSlot[]): Check {
     `unused: ${slots.map(({ name, retained }) => `${name} (keeps ${retained ?? 'nothing yet'})`).join(', ')}`,
     `start their readers, or drop them with SELECT pg_drop_replication_slot('${first.name}'): they keep log until the disk is full`,
   );
+}
+
+/** Milliseconds that the replica is behind; undefined where it gave no answer. */
+export function judgeReplica(behindMs: number | undefined, place: string): Check {
+  const mend =
+    'mend database.replica_dsn or the replication; lists and statistics come from the primary meanwhile';
+  if (behindMs === undefined) return warn('read replica', `${place} gives no answer`, mend);
+  const found = `${place} is ${(behindMs / 1000).toFixed(1)} s behind`;
+  return behindMs <= MOST_BEHIND ? ok('read replica', found) : warn('read replica', found, mend);
 }
 
 /** A claim over 200,000 dead rows took 16 ms instead of 0.6. */

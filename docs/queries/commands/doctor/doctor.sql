@@ -33,22 +33,6 @@ FROM pg_roles r WHERE r.rolname = current_user;
 SELECT count(*)::integer AS masters FROM ffmpeg_master.master_presence
 WHERE seen_at > now() - interval '1 minute';
 
--- DoctorOldSnapshots (planned with its values each time)
-SELECT pid, coalesce(nullif(application_name, ''), backend_type, 'unknown') AS application,
-       extract(epoch FROM now() - xact_start)::double precision AS seconds
-FROM pg_stat_activity
-WHERE (backend_xmin IS NOT NULL OR backend_xid IS NOT NULL) AND pid <> pg_backend_pid()
-  AND xact_start < now() - make_interval(secs => $1)
-UNION ALL
-SELECT 0, 'prepared transaction ' || gid, extract(epoch FROM now() - prepared)::double precision
-FROM pg_prepared_xacts WHERE prepared < now() - make_interval(secs => $1)
-ORDER BY seconds DESC LIMIT 5;
-
--- DoctorUnusedSlots (planned with its values each time)
-SELECT slot_name::text AS name,
-       pg_size_pretty(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)) AS retained
-FROM pg_replication_slots WHERE NOT active ORDER BY restart_lsn NULLS LAST LIMIT 5;
-
 -- DoctorHotTables (planned with its values each time)
 SELECT relname::text AS name, n_live_tup AS live, n_dead_tup AS dead
 FROM pg_stat_user_tables
