@@ -10,23 +10,19 @@ const PATIENCE = 30_000;
 
 export class StartTimes {
   private readonly at = new Map<string, number>();
+  private readonly waiting = new Map<string, (at: number) => void>();
 
   /** A worker has the job in its hand. */
   started(id: string): void {
-    this.at.set(id, performance.now());
+    const now = performance.now();
+    this.at.set(id, now);
+    this.waiting.get(id)?.(now);
   }
 
-  /** Milliseconds from now's `sent` to the last of these starts. */
+  /** Milliseconds from `sent` to the last start of these. */
   async last(ids: readonly string[], sent: number): Promise<number> {
-    const deadline = performance.now() + PATIENCE;
-    while (!ids.every((id) => this.at.has(id))) {
-      if (performance.now() > deadline) {
-        const missing = ids.filter((id) => !this.at.has(id)).length;
-        throw new Error(`${missing} of ${ids.length} jobs did not start within ${PATIENCE} ms`);
-      }
-      await pause(1);
-    }
-    return Math.max(...ids.map((id) => this.at.get(id) ?? NaN)) - sent;
+    const starts = await Promise.all(ids.map((id) => this.startOf(id)));
+    return Math.max(...starts) - sent;
   }
 
   /** Sends at a pace, whether or not the last was answered; `send` answers the job's id. */
@@ -35,12 +31,23 @@ export class StartTimes {
     for (let k = 0; k < samples; k += 1) {
       const sent = performance.now();
       times.push(send().then((id) => this.last([id], sent)));
-      await pause(interval * (0.5 + Math.random()));
+      await new Promise((resolve) => setTimeout(resolve, interval * (0.5 + Math.random())));
     }
     return Promise.all(times);
   }
-}
 
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
+  /** A job may have started before its submit was answered. */
+  private async startOf(id: string): Promise<number> {
+    return (
+      this.at.get(id) ??
+      new Promise((resolve, reject) => {
+        const late = () => reject(new Error(`a job did not start within ${PATIENCE} ms`));
+        const timer = setTimeout(late, PATIENCE);
+        this.waiting.set(id, (at) => {
+          clearTimeout(timer);
+          resolve(at);
+        });
+      })
+    );
+  }
 }
