@@ -165,6 +165,7 @@ const CLAIM_JOBS = statement(
    ${begin('taken', '$7')}
    SELECT a.ordinal, a.again, coalesce(a.able, false) AS able, a.wanted, a.fits, a.granted, ${ATTEMPT}
    FROM allowed a LEFT JOIN taken j ON j.ordinal = a.ordinal`,
+  { hot: true },
 );
 
 /** A row a job, or one without a job for a part that got none. */
@@ -183,6 +184,7 @@ const FIND_ATTEMPTS = statement(
    FROM ffmpeg_master.leases l JOIN ffmpeg_master.jobs j ON j.id = l.job_id AND j.lease_token = l.lease_token
    WHERE l.node_id = $1 AND l.claim_id = $2 AND NOT l.revoked
    ORDER BY l.lease_token`,
+  { hot: true },
 );
 
 // Its attempts were handed back, so the same claim may be asked again.
@@ -190,6 +192,7 @@ const FORGET_CLAIM = statement(
   'ForgetClaim',
   `UPDATE ffmpeg_master.node_counters c SET recent_claim_ids = array_remove(c.recent_claim_ids, $2::uuid)
    WHERE c.node_id = $1`,
+  { hot: true },
 );
 
 // One probe of the claim's index per lane, whatever waits there.
@@ -202,6 +205,7 @@ const READ_LANE_HEADS = statement(
      WHERE j.lane_id = l.id AND j.status = 'queued' AND NOT j.paused AND j.due_at IS NULL
      ORDER BY j.position, j.sequence_number LIMIT 1
    ) h`,
+  { hot: true },
 );
 
 @Injectable()

@@ -122,11 +122,13 @@ const REPORT_ATTEMPTS = statement(
    FROM input i
    LEFT JOIN ended e ON e.ordinal = i.ordinal
    LEFT JOIN lease k ON k.ordinal = i.ordinal`,
+  { hot: true },
 );
 
 const FIND_REPORTED_LIVE = statement(
   'FindReportedJobs',
   `SELECT j.id, j.reported_token, j.reported_as FROM ffmpeg_master.jobs j WHERE j.id = ANY($1::uuid[])`,
+  { hot: true },
 );
 
 export interface ReportedJob {

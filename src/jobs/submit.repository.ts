@@ -71,9 +71,9 @@ export interface KnownKey {
   job_ids: string[];
 }
 
-const SUBMIT_JOBS = statement('CreateJob', CREATE_JOBS);
+const SUBMIT_JOBS = statement('CreateJob', CREATE_JOBS, { hot: true });
 
-const SUBMIT_AND_BEGIN = statement('HandOverJob', HAND_OVER_JOBS);
+const SUBMIT_AND_BEGIN = statement('HandOverJob', HAND_OVER_JOBS, { hot: true });
 
 // LIMIT keeps it a look-up a key: as a join, a plan made while the table was empty read all keys of the day.
 const FIND_KEYS = statement(
@@ -85,6 +85,7 @@ const FIND_KEYS = statement(
      FROM ffmpeg_master.idempotency_keys k
      WHERE k.tenant_id = r.tenant_id AND k.route = r.route AND k.key = r.key LIMIT 1
    ) f`,
+  { hot: true },
 );
 
 @Injectable()
