@@ -16,7 +16,10 @@ export interface ReplicationPair {
   stop(): Promise<void>;
 }
 
-export async function startReplicationPair(): Promise<ReplicationPair> {
+/** @param ofStandby settings of its server */
+export async function startReplicationPair(
+  ofStandby: Readonly<Record<string, string>> = {},
+): Promise<ReplicationPair> {
   const primary = await startTestPostgres();
   // Copied while it is down, so that the copy is whole without a base backup.
   await stopEmbeddedPostgres(primary.directory);
@@ -30,6 +33,7 @@ export async function startReplicationPair(): Promise<ReplicationPair> {
       await giveTo(await serverAccount(), data);
     },
     settings: {
+      ...ofStandby,
       wal_retrieve_retry_interval: '100ms',
       primary_conninfo: `host=127.0.0.1 port=${primary.port} user=postgres password=${decodeURIComponent(upstream.password)}`,
     },

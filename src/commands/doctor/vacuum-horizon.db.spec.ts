@@ -1,12 +1,12 @@
 /** Old snapshots and unused replication slots, as the leader's gauges and `doctor` tell of them. */
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { useDatabase } from '../../test/support/database.js';
-import { checkDatabase } from '../commands/doctor/database-checks.js';
-import { Settings } from '../config/settings.js';
-import { Metrics } from '../metrics/metrics.js';
-import { ClusterFigures } from './cluster-figures.duty.js';
-import { ClusterFiguresRepository } from './cluster-figures.repository.js';
+import { useDatabase } from '../../../test/support/database.js';
+import { checkDatabase } from './database-checks.js';
+import { Settings } from '../../config/settings.js';
+import { Metrics } from '../../metrics/metrics.js';
+import { ClusterFigures } from '../../duties/cluster-figures.duty.js';
+import { ClusterFiguresRepository } from '../../duties/cluster-figures.repository.js';
 
 const db = useDatabase();
 let admin: pg.Client;
