@@ -47,6 +47,18 @@ export class Connection {
     return JSON.parse(answer.body) as Body;
   }
 
+  /** The same for what may be sent twice: goes on while the service is unavailable, as clients do. */
+  async callUntilAnswered<Body>(path: string, body: unknown): Promise<Body> {
+    for (let attempt = 1; ; attempt += 1) {
+      const answer = await this.post(path, JSON.stringify(body));
+      if (answer.status < 300) return JSON.parse(answer.body) as Body;
+      if (answer.status !== 503 || attempt === 20) {
+        throw new Error(`${path}: ${answer.status} ${answer.body}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+    }
+  }
+
   close(): void {
     this.reject = undefined;
     this.socket.destroy();

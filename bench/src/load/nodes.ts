@@ -31,7 +31,7 @@ export async function register({
   const enroll = async (k: number) => {
     const url = urls[k % urls.length] as string;
     const connection = new Connection(url, key);
-    const { id } = await connection.call<{ id: string }>('/api/v1/nodes', {
+    const { id } = await connection.callUntilAnswered<{ id: string }>('/api/v1/nodes', {
       name: `bench-${randomUUID()}`,
       instance_id: randomUUID(),
       slots,
