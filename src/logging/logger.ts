@@ -15,7 +15,7 @@ export const LOGGER = Symbol('LOGGER');
 
 /**
  * Every line carries its level by name and the time in ISO 8601. Lines about one request name it where they are
- * written, as `request_id`: a context behind all awaits would cost a third of each request (ADR 0019).
+ * written, as `request_id`: a context behind all awaits would cost a third of each request (ADR 0021).
  */
 export function createLogger(
   { level, format }: Pick<LoggingSettings, 'level' | 'format'>,
