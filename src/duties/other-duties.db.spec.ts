@@ -1,5 +1,6 @@
 /** Retired nodes, settings of queues, vacuum and the figures of the cluster. */
-import { afterEach, describe, expect, it } from 'vitest';
+import pg from 'pg';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../../test/support/eventually.js';
 import { secondsFromNow, useDutyStage } from '../../test/support/duty-stage.js';
 import { Settings } from '../config/settings.js';
@@ -124,6 +125,7 @@ describe('queue settings', () => {
 });
 
 describe('vacuum of hot tables', () => {
+  beforeAll(() => stage.sql('ALTER TABLE ffmpeg_master.node_counters SET (autovacuum_enabled = false)'));
   const duty = (dsn: string) =>
     new VacuumHotTables(
       new VacuumHotTablesRepository(stage.pool),
@@ -131,23 +133,25 @@ describe('vacuum of hot tables', () => {
       new Metrics(),
     );
   const dirty = async () => {
+    const before = await figures();
     await stage.sql(
       `INSERT INTO ffmpeg_master.node_counters (node_id) SELECT gen_random_uuid() FROM generate_series(1, 1500)`,
     );
     await stage.sql('UPDATE ffmpeg_master.node_counters SET running = running + 1');
     await eventually(async () => {
-      const [row] = await stage.sql<{ dead: number }>(
-        `SELECT n_dead_tup::int AS dead FROM pg_stat_user_tables WHERE relname = 'node_counters'`,
-      );
-      expect(row?.dead).toBeGreaterThanOrEqual(1_000);
+      const { updates, dead } = await figures();
+      expect(updates - before.updates).toBeGreaterThanOrEqual(1_500);
+      expect(dead).toBeGreaterThanOrEqual(1_000);
     });
   };
-  const vacuums = async () => {
-    const [row] = await stage.sql<{ count: number }>(
-      `SELECT vacuum_count::int AS count FROM pg_stat_user_tables WHERE relname = 'node_counters'`,
+  const figures = async () => {
+    const [row] = await stage.sql<{ dead: number; updates: number; vacuums: number }>(
+      `SELECT n_dead_tup::int AS dead, n_tup_upd::int AS updates, vacuum_count::int AS vacuums
+       FROM pg_stat_user_tables WHERE relname = 'node_counters'`,
     );
-    return row?.count ?? 0;
+    return row!;
   };
+  const vacuums = async () => (await figures()).vacuums;
 
   it('cleans a table with many dead rows, and leaves an idle one alone', async () => {
     await stage.sql('VACUUM ffmpeg_master.node_counters');
@@ -157,6 +161,28 @@ describe('vacuum of hot tables', () => {
     await eventually(async () => expect(await vacuums()).toBe(before + 1));
     await eventually(async () => expect(await duty(stage.database.dsn).run()).toBe(0));
     expect(await vacuums()).toBe(before + 1);
+  });
+
+  it('leaves a table alone that an open transaction keeps from being cleaned, and cleans it when that ends', async () => {
+    // A session of its own: one that truncated the table would tell so when the transaction is over.
+    const reader = new pg.Client(stage.database.dsn);
+    const vacuum = duty(stage.database.dsn);
+    try {
+      await reader.connect();
+      await reader.query('SET idle_in_transaction_session_timeout = 0');
+      await reader.query('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM ffmpeg_master.jobs');
+      await dirty();
+      const before = await vacuums();
+      expect(await vacuum.run()).toBeGreaterThanOrEqual(1_000);
+      await eventually(async () => expect(await vacuums()).toBe(before + 1));
+      await dirty();
+      expect(await vacuum.run()).toBe(0);
+      await reader.query('ROLLBACK');
+      expect(await vacuum.run()).toBeGreaterThanOrEqual(2_000);
+      await eventually(async () => expect(await vacuums()).toBe(before + 2));
+    } finally {
+      await reader.end();
+    }
   });
 
   it('is an error where the role does not own the table: the server only warns', async () => {
