@@ -68,6 +68,14 @@ async function growTo(count: number): Promise<void> {
     values,
   );
   await db.pool.query(
+    `WITH running AS (
+       UPDATE ffmpeg_master.jobs SET lease_token = nextval('ffmpeg_master.lease_tokens')
+       WHERE status = 'running' AND lease_token IS NULL RETURNING *
+     )
+     INSERT INTO ffmpeg_master.leases (lease_token, job_id, node_id, claim_id, queue, assigned_at, expires_at)
+     SELECT lease_token, id, node_id, gen_random_uuid(), queue, now(), now() FROM running`,
+  );
+  await db.pool.query(
     `INSERT INTO ffmpeg_master.job_history (${columns}, completed_at, archived_on)
      ${row('failed', 'completed')}, now(), (now() AT TIME ZONE 'UTC')::date FROM generate_series($1::int, $2::int) k`,
     values,

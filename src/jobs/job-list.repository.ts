@@ -77,8 +77,8 @@ interface Table {
   readonly name: string;
   /** What nearly all rows are: the index by status leaves them out. */
   readonly usual: JobStatus;
-  /** Jobs of a node are found by an index: no more of them are live than the node has slots. */
-  readonly byNode: boolean;
+  /** The jobs of one node, where they are found at once. */
+  readonly ofNode?: string;
   /** The row of the walk's row `w`, found by its key. */
   readonly row: (day: string) => string;
 }
@@ -87,7 +87,11 @@ const LIVE: Table = {
   statement: 'ListJobs',
   name: 'ffmpeg_master.jobs',
   usual: 'queued',
-  byNode: true,
+  // By its leases, of which a node has no more than slots.
+  ofNode: `ffmpeg_master.leases n CROSS JOIN LATERAL (
+         SELECT j.* FROM ffmpeg_master.jobs j
+         WHERE j.id = n.job_id AND j.lease_token = n.lease_token LIMIT 1
+       ) j`,
   row: () => `SELECT j.*, l.progress, NULL::jsonb AS result, NULL::timestamptz AS completed_at
      FROM ffmpeg_master.jobs j LEFT JOIN ffmpeg_master.leases l ON l.lease_token = j.lease_token
      WHERE j.id = w.id`,
@@ -97,7 +101,6 @@ const ARCHIVED: Table = {
   statement: 'ListArchivedJobs',
   name: 'ffmpeg_master.job_history',
   usual: 'completed',
-  byNode: false,
   row: (day) => `SELECT j.* FROM ffmpeg_master.job_history j WHERE j.id = w.id AND j.archived_on = ${day}`,
 };
 
@@ -136,21 +139,23 @@ function pageOf(table: Table, walk: Walk, day?: string): { text: string; values:
     on === ''
       ? []
       : [`j.archived_on >= ANY(ARRAY[${on}::date]) AND j.archived_on <= ANY(ARRAY[${on}::date])`];
-  const walks = rangesOf(table, walk, bind).map(({ range, order, also }, number) => {
-    const conditions = [...conditionsOf(walk.filter, bind), ...also];
-    const passing = walk.wanted + (conditions.length > 0 ? Math.floor(walk.most / MARKED) : 0);
-    return `(
+  const walks = rangesOf(table, walk, bind).map(
+    ({ from = `${table.name} j`, range, order, also }, number) => {
+      const conditions = [...conditionsOf(walk.filter, bind), ...also];
+      const passing = walk.wanted + (conditions.length > 0 ? Math.floor(walk.most / MARKED) : 0);
+      return `(
      SELECT ${number} AS walk, w.*
      FROM (
        SELECT j.id, j.sequence_number, ${fits(conditions)} AS fits, row_number() OVER o AS nth
-       FROM ${table.name} j
+       FROM ${from}
        WHERE ${[...range, ...ofDay].join(' AND ')}
        WINDOW o AS (ORDER BY ${order})
        ORDER BY ${order}
      ) w
      WHERE CASE WHEN w.fits OR w.nth >= ${most} OR w.nth % ${MARKED} = 0 THEN true END
      LIMIT ${bind(passing)})`;
-  });
+    },
+  );
   const text = `SELECT d.*, w.walk, w.sequence_number AS walk_number, w.fits AS walk_fits, w.nth AS walk_nth
    FROM (${walks.join(' UNION ALL ')}) w
    LEFT JOIN LATERAL (
@@ -161,6 +166,7 @@ function pageOf(table: Table, walk: Walk, day?: string): { text: string; values:
 }
 
 interface Range {
+  readonly from?: string;
   readonly range: readonly string[];
   readonly order: string;
   /** Conditions that the range does not hold. */
@@ -168,17 +174,19 @@ interface Range {
 }
 
 // As pairs and triples in the order of an index, which that index serves and no other: as an equality and an
-// order, the planner took other ways, a walk over all 100,000 jobs among them. A CASE is served by none.
+// order, the planner took other ways, a walk over all 100,000 jobs among them.
 function rangesOf(table: Table, { tenant_id, filter, from, before }: Walk, bind: Bind): Range[] {
   const [tenant, lowest, highest] = [bind(tenant_id), bind(from), bind(before)];
   const statuses = filter.status?.length ? filter.status : undefined;
   const ofStatus = () => (statuses ? [`j.status = ANY(${bind(statuses)}::text[])`] : []);
-  if (table.byNode && filter.node) {
+  if (table.ofNode && filter.node) {
+    const node = bind(filter.node);
     return [
       {
+        from: table.ofNode,
         range: [
-          `j.node_id = ${bind(filter.node)} AND j.status IN ('assigned', 'running')`,
-          `CASE WHEN j.tenant_id = ${tenant} THEN j.sequence_number >= ${lowest} AND j.sequence_number < ${highest} END`,
+          `n.node_id = ${node}`,
+          `j.tenant_id = ${tenant} AND j.sequence_number >= ${lowest} AND j.sequence_number < ${highest}`,
         ],
         order: 'j.sequence_number DESC',
         also: ofStatus(),

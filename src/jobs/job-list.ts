@@ -13,7 +13,7 @@ export interface JobPage {
 }
 
 /**
- * Rows that a page looks at, about (about 10 ms). A page whose filter fits seldom comes back short, or empty,
+ * Rows that a page looks at, about (10 to 30 ms). A page whose filter fits seldom comes back short, or empty,
  * with a cursor to go on from where it ended; so no page costs more in a larger table.
  */
 export const LOOKED_AT_A_PAGE = 10_000;

@@ -27,7 +27,7 @@ export class JobFilter {
 }
 
 export class ListJobsQuery extends JobFilter {
-  /** Jobs a page, 1 to 500; default 50. */
+  /** Jobs a page, 1 to 500; default 50. A filter that seldom fits may give fewer, or none, and a cursor to go on. */
   @IsOptional() @Type(() => Number) @IsInt() @Min(1) @Max(500) limit?: number;
   /** `next_cursor` of the page before. */
   @IsOptional() @Matches(/^[A-Za-z0-9_-]{1,64}$/) cursor?: string;

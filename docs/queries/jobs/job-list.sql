@@ -76,8 +76,11 @@ FROM ((
   SELECT 0 AS walk, w.*
   FROM (
     SELECT j.id, j.sequence_number, (j.node_id = $6) IS TRUE AS fits, row_number() OVER o AS nth
-    FROM ffmpeg_master.jobs j
-    WHERE j.node_id = $5 AND j.status IN ('assigned', 'running') AND CASE WHEN j.tenant_id = $2 THEN j.sequence_number >= $3 AND j.sequence_number < $4 END
+    FROM ffmpeg_master.leases n CROSS JOIN LATERAL (
+      SELECT j.* FROM ffmpeg_master.jobs j
+      WHERE j.id = n.job_id AND j.lease_token = n.lease_token LIMIT 1
+    ) j
+    WHERE n.node_id = $5 AND j.tenant_id = $2 AND j.sequence_number >= $3 AND j.sequence_number < $4
     WINDOW o AS (ORDER BY j.sequence_number DESC)
     ORDER BY j.sequence_number DESC
   ) w

@@ -1,4 +1,4 @@
-/** `jobs list`: one page, or all pages, newest first. */
+/** `jobs list`: so many jobs, or all, newest first. */
 import type { Command } from 'commander';
 import type { Job } from '../../protocol/job.js';
 import { addClientFlags, type ClientFlags, printJson, withClient } from '../rest/client-flags.js';
@@ -16,6 +16,9 @@ interface Flags extends ClientFlags {
   readonly limit?: number;
   readonly all?: boolean;
 }
+
+/** Jobs shown without `--limit`. */
+const DEFAULT_LIMIT = 50;
 
 interface Page {
   readonly items: Job[];
@@ -45,7 +48,7 @@ async function list(client: RestClient, flags: Flags): Promise<void> {
     created_before: flags.createdBefore,
     limit: flags.limit,
   };
-  const page = flags.all ? await allPages(client, query) : await client.get<Page>('/jobs', query);
+  const page = await readPages(client, query, flags.all ? Infinity : (flags.limit ?? DEFAULT_LIMIT));
   if (flags.output === 'json') return printJson(page);
   if (page.items.length === 0) return void process.stdout.write('no jobs\n');
   process.stdout.write(`${jobTable(page.items)}\n`);
@@ -53,15 +56,21 @@ async function list(client: RestClient, flags: Flags): Promise<void> {
     process.stderr.write('there are more: --all shows them, --limit N changes how many\n');
 }
 
-async function allPages(client: RestClient, query: Query): Promise<Page> {
+/** A page of a filter that seldom fits may be short, or empty, and have a cursor all the same. */
+export async function readPages(
+  client: Pick<RestClient, 'get'>,
+  query: Query,
+  wanted: number,
+): Promise<Page> {
   const items: Job[] = [];
   let cursor: string | undefined;
   do {
-    const page = await client.get<Page>('/jobs', { limit: 500, ...definedOnly(query), cursor });
+    const limit = wanted === Infinity ? (query.limit ?? 500) : wanted - items.length;
+    const page = await client.get<Page>('/jobs', { ...definedOnly(query), limit, cursor });
     items.push(...page.items);
     cursor = page.next_cursor ?? undefined;
-  } while (cursor !== undefined);
-  return { items, next_cursor: null };
+  } while (cursor !== undefined && items.length < wanted);
+  return { items, next_cursor: cursor ?? null };
 }
 
 function definedOnly(query: Query): Query {

@@ -27,6 +27,8 @@ CREATE INDEX job_history_by_status ON ffmpeg_master.job_history (status, tenant_
 CREATE INDEX jobs_by_number ON ffmpeg_master.jobs (tenant_id, sequence_number);
 CREATE INDEX jobs_by_status ON ffmpeg_master.jobs (status, tenant_id, sequence_number) WHERE status <> 'queued';
 
+-- A node's jobs are found by its leases; each claim and each start paid for this index, and only a list used it.
+DROP INDEX ffmpeg_master.idx_jobs_node_id;
 DROP INDEX ffmpeg_master.idx_jobs_sequence, ffmpeg_master.idx_jobs_status,
   ffmpeg_master.idx_job_history_sequence, ffmpeg_master.idx_job_history_status;
 ALTER INDEX ffmpeg_master.jobs_by_number RENAME TO idx_jobs_sequence;
@@ -42,3 +44,4 @@ CREATE UNIQUE INDEX idx_jobs_sequence ON ffmpeg_master.jobs (sequence_number);
 CREATE INDEX idx_jobs_status ON ffmpeg_master.jobs (status, sequence_number);
 CREATE INDEX idx_job_history_sequence ON ffmpeg_master.job_history (sequence_number);
 CREATE INDEX idx_job_history_status ON ffmpeg_master.job_history (status, sequence_number);
+CREATE INDEX idx_jobs_node_id ON ffmpeg_master.jobs (node_id) WHERE status IN ('assigned', 'running');
