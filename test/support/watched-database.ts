@@ -8,6 +8,7 @@ export class WatchedDatabase extends Database {
   /** Statements that ran to their end and whose sender was told that the connection was lost. */
   readonly lost: string[] = [];
   #holding: { readonly name: string; readonly until: Promise<void> } | undefined;
+  #late: { readonly name: string; readonly reached: () => void; readonly until: Promise<void> } | undefined;
   #losing: string | undefined;
 
   constructor(private readonly inner: Database) {
@@ -18,7 +19,7 @@ export class WatchedDatabase extends Database {
     const { name } = statement;
     this.sent.push(name);
     if (this.#holding?.name === name) await this.#holding.until;
-    const rows = await this.inner.query<Row>(statement, values);
+    const rows = await this.run<Row>(statement, values);
     if (this.#losing !== name) return rows;
     this.#losing = undefined;
     this.lost.push(name);
@@ -44,6 +45,14 @@ export class WatchedDatabase extends Database {
     };
   }
 
+  /** The next statement of this name commits when `commit` is called; `reached` tells that it only waits for that. */
+  commitLate(name: string): { reached: Promise<void>; commit: () => void } {
+    let commit = () => {};
+    const until = new Promise<void>((resolve) => (commit = resolve));
+    const reached = new Promise<void>((resolve) => (this.#late = { name, reached: resolve, until }));
+    return { reached, commit };
+  }
+
   /** The next answer of this statement gets lost, after its commit. */
   lose(name: string): void {
     this.#losing = name;
@@ -51,5 +60,17 @@ export class WatchedDatabase extends Database {
 
   count(name: string): number {
     return this.sent.filter((sent) => sent === name).length;
+  }
+
+  private run<Row>(statement: Statement, values: readonly unknown[]): Promise<Row[]> {
+    const late = this.#late;
+    if (late?.name !== statement.name) return this.inner.query<Row>(statement, values);
+    this.#late = undefined;
+    return this.inner.transaction(async (transaction) => {
+      const rows = await transaction.query<Row>(statement, values);
+      late.reached();
+      await late.until;
+      return rows;
+    });
   }
 }
