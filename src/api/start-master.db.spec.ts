@@ -293,7 +293,7 @@ describe('a setting of a later version', () => {
 describe('health while the database is frozen', () => {
   it('is told within a second, and stays alive', async () => {
     // As if frozen: every connection of the pool waits for a lock that nobody gives.
-    const other = await start((settings) => (settings.database.max_open_conns = 2));
+    const other = await start((settings) => (settings.database.max_open_conns = 1));
     const holder = await server.pool.connect();
     await holder.query('BEGIN');
     await holder.query('LOCK TABLE ffmpeg_master.queues, ffmpeg_master.nodes');

@@ -165,7 +165,7 @@ describe('a cursor', () => {
         const seen = await walk({ limit, status: status && [...status] }, between);
         expect(seen).toEqual([...numbers].reverse());
       }),
-      { numRuns: 25 },
+      { numRuns: 12 },
     );
   });
 });
