@@ -47,7 +47,7 @@ export const MAX_RELEASES = 20;
 const REPORT_ATTEMPTS = statement(
   'ReportAttempts',
   `WITH input AS MATERIALIZED (
-     SELECT generate_series(1, $11::int) AS ordinal, unnest($1::uuid[]) AS node_id, unnest($2::uuid[]) AS job_id,
+     SELECT generate_series(1, (SELECT $11::int)) AS ordinal, unnest($1::uuid[]) AS node_id, unnest($2::uuid[]) AS job_id,
             unnest($3::bigint[]) AS lease_token, unnest($4::text[]) AS status, unnest($5::jsonb[]) AS result,
             unnest($6::text[]) AS error, unnest($7::text[]) AS failure_reason, unnest($8::boolean[]) AS permanent,
             unnest($9::float8[]) AS jitter, unnest($10::text[]) AS actor
@@ -74,8 +74,8 @@ const REPORT_ATTEMPTS = statement(
      FROM (SELECT * FROM item WHERE (SELECT count(*) FROM found) >= 0 ORDER BY lease_token) i
      CROSS JOIN LATERAL (
        SELECT l.* FROM ffmpeg_master.leases l
-       WHERE l.lease_token = i.lease_token AND l.job_id = i.job_id AND l.node_id = i.node_id
-       FOR UPDATE
+       WHERE l.lease_token = i.lease_token AND CASE WHEN l.job_id = i.job_id THEN l.node_id = i.node_id END
+       LIMIT 1 FOR UPDATE
      ) l
    ),
    lease AS MATERIALIZED (

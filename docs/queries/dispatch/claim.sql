@@ -3,7 +3,7 @@
 -- ClaimJobs
 WITH part AS MATERIALIZED (
   SELECT p.*, l.queue
-  FROM (SELECT generate_series(1, $8::int) AS ordinal, unnest($3::int[]) AS lane_id, unnest($4::uuid[]) AS node_id,
+  FROM (SELECT generate_series(1, (SELECT $8::int)) AS ordinal, unnest($3::int[]) AS lane_id, unnest($4::uuid[]) AS node_id,
                unnest($5::uuid[]) AS claim_id, unnest($6::int[]) AS wanted) p
   LEFT JOIN ffmpeg_master.lanes l ON l.id = p.lane_id
 ),
@@ -61,7 +61,7 @@ locked AS MATERIALIZED (
     FROM (SELECT a.lane_id, a.ordinal, generate_series(1, a.granted) FROM allowed a WHERE a.granted > 0) a
     GROUP BY a.lane_id
   ) n
-  JOIN unnest($1::int[], $2::bigint[]) AS offer(lane_id, low_water) ON offer.lane_id = n.lane_id
+  JOIN unnest((SELECT $1::int[]), (SELECT $2::bigint[])) AS offer(lane_id, low_water) ON offer.lane_id = n.lane_id
   CROSS JOIN LATERAL (
     SELECT array_agg(w.id) AS ids, array_agg(w.place) AS places
     FROM (

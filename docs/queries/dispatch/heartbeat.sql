@@ -4,7 +4,7 @@
 WITH held AS MATERIALIZED (
   SELECT i.*, l.*
   FROM (SELECT i.*
-        FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::boolean[], $5::real[], $6::real[], $7::real[], $8::real[])
+        FROM unnest((SELECT $1::uuid[]), (SELECT $2::uuid[]), (SELECT $3::bigint[]), (SELECT $4::boolean[]), (SELECT $5::real[]), (SELECT $6::real[]), (SELECT $7::real[]), (SELECT $8::real[]))
           WITH ORDINALITY AS i(node_id, job_id, lease_token, started, progress, fps, speed, duration_seconds, ordinal)
         ORDER BY i.lease_token) i
   CROSS JOIN LATERAL (
@@ -24,7 +24,7 @@ extended AS (
   FROM held h WHERE l.lease_token = h.lease_token AND NOT h.revoked
 ),
 seen AS MATERIALIZED (
-  SELECT i.* FROM unnest($10::uuid[], $11::real[], $12::bigint[]) AS i(node_id, cpu_load_percent, ram_free_bytes)
+  SELECT i.* FROM unnest((SELECT $10::uuid[]), (SELECT $11::real[]), (SELECT $12::bigint[])) AS i(node_id, cpu_load_percent, ram_free_bytes)
   CROSS JOIN LATERAL (
     SELECT FROM ffmpeg_master.node_presence p
     WHERE p.node_id = i.node_id AND (SELECT count(*) FROM held) >= 0
@@ -44,14 +44,14 @@ SELECT 'attempt' AS of, h.ordinal - 1 AS ordinal, NOT h.revoked AS extended, h.c
 FROM held h
 UNION ALL
 SELECT 'node', i.ordinal - 1, NULL, NULL, NULL, NULL, n.draining, n.status = 'offline'
-FROM unnest($10::uuid[]) WITH ORDINALITY AS i(node_id, ordinal)
+FROM unnest((SELECT $10::uuid[])) WITH ORDINALITY AS i(node_id, ordinal)
 CROSS JOIN LATERAL (
   SELECT n.draining, n.status FROM ffmpeg_master.nodes n WHERE n.id = i.node_id LIMIT 1
 ) n;
 
 -- StartAttempts
 WITH input AS MATERIALIZED (
-  SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS i(node_id, job_id, lease_token)
+  SELECT * FROM unnest((SELECT $1::uuid[]), (SELECT $2::uuid[]), (SELECT $3::bigint[])) AS i(node_id, job_id, lease_token)
 ),
 starting AS MATERIALIZED (
   SELECT j.id
