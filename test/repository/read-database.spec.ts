@@ -8,7 +8,9 @@ const SRC = join(import.meta.dirname, '../../src');
 it('only lists and statistics are given the replica', () => {
   const users = readdirSync(SRC, { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.ts') && !file.endsWith('.spec.ts') && !file.startsWith('database/'))
-    .filter((file) => /database\/(read-database|replica-reads)\.js'/.test(readFileSync(join(SRC, file), 'utf8')))
+    .filter((file) =>
+      /database\/(read-database|replica-reads)\.js'/.test(readFileSync(join(SRC, file), 'utf8')),
+    )
     // `doctor` takes the bound from there, and reads for itself.
     .filter((file) => file !== 'commands/doctor/judgements.ts');
   expect(users.sort()).toEqual(['dispatch/queue-figures.repository.ts', 'jobs/job-list.repository.ts']);
