@@ -65,7 +65,7 @@ describe('up', () => {
         '--watch',
       );
       expect(submitted).toMatchObject({ status: 0, errors: '' });
-      expect(submitted.output).toMatch(/^job 2 queued/);
+      expect(submitted.output).toMatch(/^job 2 (queued|assigned)/);
       const list = await client('jobs', 'list', '--output', 'json');
       expect(JSON.parse(list.output).items.map(({ status }: { status: string }) => status)).toEqual([
         'completed',
