@@ -366,6 +366,25 @@ describe('a parked claim', () => {
       job.id,
     ]);
   });
+
+  it('of a worker that hung up while it rode in a statement is answered with that', async () => {
+    const master = await start();
+    let hungUp = false;
+    const asker: Asker = {
+      get gone() {
+        return hungUp;
+      },
+      // Behind the microtask that sends the statement, before any answer of the database.
+      onGone: (listener) =>
+        setImmediate(() => {
+          hungUp = true;
+          expect([...master.claims['parked']].map(({ riding }) => riding)).toEqual([true]);
+          listener();
+        }),
+    };
+    expect(await master.claim(await master.node(), { wait_seconds: 60, asker })).toEqual([]);
+    expect(master.claims['parked'].size).toBe(0);
+  });
 });
 
 describe('a claim that does not wait', () => {

@@ -244,7 +244,8 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
         claim.full = true;
       }
       if (claim.answered) continue;
-      if (this.draining.isDraining) this.settle(claim, []);
+      // It may have hung up while it rode: nobody would tell of that again.
+      if (this.draining.isDraining || claim.asker.gone) this.settle(claim, []);
       else if (!claim.patient) over.push(claim);
     }
     this.lookOnceMore(over);
