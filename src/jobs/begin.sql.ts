@@ -28,11 +28,12 @@ export function nodeRoom(source: string, after: string): string {
  * The lease, the node's count and the event of attempts that begin, behind a CTE `source` of jobs that were just
  * assigned: id, node_id, claim_id, lease_token, queue, timeout_seconds, parameters, attempt, event_count,
  * tenant_id, tags. `lease` is the parameter that holds its length in milliseconds. Every way an attempt can begin
- * goes through here.
+ * goes through here. `after` is a condition that is evaluated before the first event gets its number: CTEs that write
+ * run in no promised order.
  *
  * Defines `leased`, `counted_node` and `assigned_event`.
  */
-export function begin(source: string, lease: string): string {
+export function begin(source: string, lease: string, after = 'true'): string {
   return `
   leased AS (
     INSERT INTO ffmpeg_master.leases
@@ -58,6 +59,6 @@ export function begin(source: string, lease: string): string {
       (day, job_id, n, generation, type, from_status, to_status, attempt, node_id, lease_token, tenant_id, queue, tags)
     SELECT ${TODAY}, t.id, t.event_count, (SELECT l.generation FROM ffmpeg_master.leadership l), 'assigned', 'queued',
            'assigned', t.attempt, t.node_id, t.lease_token, t.tenant_id, t.queue, t.tags
-    FROM ${source} t
+    FROM ${source} t WHERE ${after}
   )`;
 }

@@ -106,7 +106,7 @@ export const HAND_OVER_JOBS = `WITH ${ACCEPTED},
      SELECT c.* FROM created c WHERE c.lease_token IS NOT NULL
    ),
    ${submitted()},
-   ${begin('handed', '$4')}
+   ${begin('handed', '$4', '(SELECT count(*) FROM submitted_event) >= 0')}
    SELECT c.id, c.sequence_number, c.created_at, c.due_at, c.status, c.node_id, c.node_name, c.attempt, c.assigned_at,
           c.lease_token, c.position
    FROM created c`;
@@ -136,5 +136,6 @@ function submitted(): string {
      SELECT ${TODAY}, c.id, 1, (SELECT l.generation FROM ffmpeg_master.leadership l), 'submitted', NULL, 'queued', 0,
             c.tenant_id, c.queue, c.tags, a.actor
      FROM created c JOIN accepted a ON a.id = c.id
+     RETURNING job_id
    )`;
 }

@@ -123,7 +123,7 @@ assigned_event AS (
    (day, job_id, n, generation, type, from_status, to_status, attempt, node_id, lease_token, tenant_id, queue, tags)
  SELECT (now() AT TIME ZONE 'UTC')::date, t.id, t.event_count, (SELECT l.generation FROM ffmpeg_master.leadership l), 'assigned', 'queued',
         'assigned', t.attempt, t.node_id, t.lease_token, t.tenant_id, t.queue, t.tags
- FROM taken t
+ FROM taken t WHERE true
 )
 SELECT a.ordinal, a.again, coalesce(a.able, false) AS able, a.wanted, a.fits, a.granted, j.id, j.sequence_number, j.scenario, j.parameters, j.queue, j.priority, j.engine, j.attempt,
 j.timeout_seconds, j.created_at, j.lease_token, j.lane_id, j.position
@@ -143,8 +143,9 @@ WHERE c.node_id = $1;
 -- ReadLaneHeads
 SELECT l.id AS lane_id, h.position AS head
 FROM ffmpeg_master.lanes l
+LEFT JOIN unnest($1::int[], $2::bigint[]) AS mark(lane_id, low_water) ON mark.lane_id = l.id
 CROSS JOIN LATERAL (
   SELECT j.position FROM ffmpeg_master.jobs j
-  WHERE j.lane_id = l.id AND j.status = 'queued' AND NOT j.paused AND j.due_at IS NULL
+  WHERE j.lane_id = l.id AND j.position >= coalesce(mark.low_water, 0) AND j.status = 'queued' AND NOT j.paused AND j.due_at IS NULL
   ORDER BY j.position, j.sequence_number LIMIT 1
 ) h;

@@ -39,6 +39,7 @@ submitted_event AS (
   SELECT (now() AT TIME ZONE 'UTC')::date, c.id, 1, (SELECT l.generation FROM ffmpeg_master.leadership l), 'submitted', NULL, 'queued', 0,
          c.tenant_id, c.queue, c.tags, a.actor
   FROM created c JOIN accepted a ON a.id = c.id
+  RETURNING job_id
 )
 SELECT c.id, c.sequence_number, c.created_at, c.due_at FROM created c;
 
@@ -120,6 +121,7 @@ submitted_event AS (
   SELECT (now() AT TIME ZONE 'UTC')::date, c.id, 1, (SELECT l.generation FROM ffmpeg_master.leadership l), 'submitted', NULL, 'queued', 0,
          c.tenant_id, c.queue, c.tags, a.actor
   FROM created c JOIN accepted a ON a.id = c.id
+  RETURNING job_id
 ),
 
 leased AS (
@@ -146,7 +148,7 @@ assigned_event AS (
    (day, job_id, n, generation, type, from_status, to_status, attempt, node_id, lease_token, tenant_id, queue, tags)
  SELECT (now() AT TIME ZONE 'UTC')::date, t.id, t.event_count, (SELECT l.generation FROM ffmpeg_master.leadership l), 'assigned', 'queued',
         'assigned', t.attempt, t.node_id, t.lease_token, t.tenant_id, t.queue, t.tags
- FROM handed t
+ FROM handed t WHERE (SELECT count(*) FROM submitted_event) >= 0
 )
 SELECT c.id, c.sequence_number, c.created_at, c.due_at, c.status, c.node_id, c.node_name, c.attempt, c.assigned_at,
        c.lease_token, c.position
