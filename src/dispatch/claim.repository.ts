@@ -195,14 +195,16 @@ const FORGET_CLAIM = statement(
   { hot: true },
 );
 
-// One probe of the claim's index per lane, whatever waits there.
+// One probe of the claim's index per lane, whatever waits there. Below a mark that is given it reads nothing:
+// under a foreign snapshot all that was ever consumed still stands there.
 const READ_LANE_HEADS = statement(
   'ReadLaneHeads',
   `SELECT l.id AS lane_id, h.position AS head
    FROM ffmpeg_master.lanes l
+   LEFT JOIN unnest($1::int[], $2::bigint[]) AS mark(lane_id, low_water) ON mark.lane_id = l.id
    CROSS JOIN LATERAL (
      SELECT j.position FROM ffmpeg_master.jobs j
-     WHERE j.lane_id = l.id AND j.status = 'queued' AND NOT j.paused AND j.due_at IS NULL
+     WHERE j.lane_id = l.id AND j.position >= coalesce(mark.low_water, 0) AND j.status = 'queued' AND NOT j.paused AND j.due_at IS NULL
      ORDER BY j.position, j.sequence_number LIMIT 1
    ) h`,
   { hot: true },
@@ -241,8 +243,12 @@ export class ClaimRepository {
     await this.database.query(FORGET_CLAIM, [node_id, claim_id]);
   }
 
-  laneHeads(): Promise<LaneHead[]> {
-    return this.database.query<LaneHead>(READ_LANE_HEADS);
+  /** Of each lane with work, its first waiting job; of those in `marks`, the first above the mark. */
+  laneHeads(marks: readonly LaneOffer[]): Promise<LaneHead[]> {
+    return this.database.query<LaneHead>(READ_LANE_HEADS, [
+      marks.map((mark) => mark.lane_id),
+      marks.map((mark) => mark.low_water),
+    ]);
   }
 }
 

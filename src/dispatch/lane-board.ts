@@ -17,19 +17,21 @@ export interface BoardLane {
 /** Jobs to expect in a lane of which only the head was seen. */
 const SEEN_HEAD = 64;
 
-/** Up to where a lane was consumed, and since when this is believed: `performance.now()`. */
+/** Up to where a lane was consumed. */
 interface Mark {
   position: number;
-  readonly since: number;
+  /** The last claim above it came back short, so the next one reads from somewhat below it. */
+  doubted: boolean;
 }
 
 /**
- * How long a low-water mark is believed, in milliseconds. A commit that was late, a locker that rolled
- * back, or a job that re-entered can stand below it.
+ * How far below its low-water mark a lane is read after a claim came back short, in microseconds: what another
+ * master committed late has a position of a moment ago. Anything older that turns up below the mark (a locker that
+ * rolled back, a job that re-entered) is found by a look at the whole lane.
  */
-const MARK_BELIEVED_FOR = 5000;
+const COMMITTED_LATE = 3_000_000;
 
-/** Marks before the old ones are cleared away: as many as lanes with work in five seconds. */
+/** Marks before the oldest are cleared away: a lane without one is read from its beginning, once. */
 const MARKS_KEPT = 10_000;
 
 /**
@@ -57,7 +59,7 @@ export class LaneBoard {
 
   /** The head of a lane as just read from the table. */
   seen(lane: Lane, head: number): void {
-    if (head < (this.marks.get(lane.id)?.position ?? 0)) this.marks.delete(lane.id);
+    if (head < (this.marks.get(lane.id)?.position ?? 0)) this.mark(lane.id, head);
     const known = this.lanes.get(lane.id);
     if (!known) return this.put({ lane, head, expected: SEEN_HEAD, guessed: true, version: 0 });
     known.expected = Math.max(known.expected, SEEN_HEAD);
@@ -66,9 +68,13 @@ export class LaneBoard {
     this.moveHead(known, head);
   }
 
-  /** A claim took `count` jobs, up to `position`, and found as many as it asked for unless `isShort`. */
-  taken(id: number, count: number, position: number, isShort: boolean, now: number): void {
-    this.mark(id, position, now);
+  /**
+   * A claim that read from `from` took `count` jobs, up to `position`, and found as many as it asked for unless
+   * `isShort`.
+   */
+  taken(id: number, from: number, count: number, position: number, isShort: boolean): void {
+    // A look that was answered meanwhile found a job further below.
+    if (from <= this.lowWater(id)) this.mark(id, position);
     const known = this.lanes.get(id);
     if (!known) return;
     known.expected = known.guessed ? Math.max(SEEN_HEAD, 2 * count) : known.expected - count;
@@ -78,30 +84,45 @@ export class LaneBoard {
   }
 
   /**
-   * A claim sent at `version` found less than it asked for. Above a low-water mark that says little, so
-   * the mark is dropped and the lane is tried once more before it leaves the board.
+   * A claim sent at `version` found less than it asked for. Above a low-water mark that says little, so the lane is
+   * tried once more from below it before it leaves the board. Answers whether it left because nothing was found
+   * where something was announced: then it may stand further below.
    */
-  short(id: number, version: number): void {
-    if (this.marks.delete(id)) return;
-    if (this.lanes.get(id)?.version === version) this.remove(id);
+  short(id: number, version: number): boolean {
+    const mark = this.marks.get(id);
+    if (mark && !mark.doubted) {
+      mark.doubted = true;
+      return false;
+    }
+    if (this.lanes.get(id)?.version !== version) return false;
+    this.remove(id);
+    return mark !== undefined;
   }
 
   /** The position from which a claim may start to read. */
-  lowWater(id: number, now: number): number {
+  lowWater(id: number): number {
     const mark = this.marks.get(id);
-    return mark && now - mark.since <= MARK_BELIEVED_FOR ? mark.position : 0;
+    if (!mark) return 0;
+    return mark.doubted ? Math.max(0, mark.position - COMMITTED_LATE) : mark.position;
   }
 
-  /** Moving a mark does not make it younger: what stands below it was passed over since then. */
-  private mark(id: number, position: number, now: number): void {
+  /** All of them, for a look that starts to read there. */
+  lowWaters(): { lane_id: number; low_water: number }[] {
+    return [...this.marks.keys()].map((lane_id) => ({ lane_id, low_water: this.lowWater(lane_id) }));
+  }
+
+  private mark(id: number, position: number): void {
     const known = this.marks.get(id);
-    if (known && now - known.since <= MARK_BELIEVED_FOR) known.position = position;
-    else this.marks.set(id, { position, since: now });
-    if (this.marks.size > MARKS_KEPT) this.forgetOldMarks(now);
+    if (known) Object.assign(known, { position, doubted: false });
+    else this.marks.set(id, { position, doubted: false });
+    if (this.marks.size > MARKS_KEPT) this.forgetOldest();
   }
 
-  private forgetOldMarks(now: number): void {
-    for (const [id, { since }] of this.marks) if (now - since > MARK_BELIEVED_FOR) this.marks.delete(id);
+  private forgetOldest(): void {
+    for (const id of this.marks.keys()) {
+      if (this.marks.size <= MARKS_KEPT / 2) return;
+      this.marks.delete(id);
+    }
   }
 
   remove(id: number): void {

@@ -2,7 +2,7 @@ import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@ne
 import { LaneDirectory } from '../jobs/lane-directory.js';
 import { LOGGER, type Logger } from '../logging/logger.js';
 import { Signals } from '../signals/signals.js';
-import { ClaimRepository, type LaneOffer, type PartAnswer } from './claim.repository.js';
+import { ClaimRepository, type LaneHead, type LaneOffer, type PartAnswer } from './claim.repository.js';
 import { LaneBoard, type BoardLane } from './lane-board.js';
 import { QueueDirectory } from './queue-directory.js';
 
@@ -10,6 +10,26 @@ import { QueueDirectory } from './queue-directory.js';
 export interface Offer extends LaneOffer {
   readonly version: number;
 }
+
+/**
+ * Between two looks that read each lane from its beginning, in milliseconds: not before, where claims go on, and
+ * not later. A late commit, a locker that rolled back, or a job that re-entered while its signal was lost stands
+ * below a low-water mark, and is found by such a look alone.
+ */
+const WHOLE_LOOK_DUE = 5_000;
+const WHOLE_LOOK_AT_LATEST = 8_000;
+
+/**
+ * Where a lane was announced and its claims found nothing above its mark, in milliseconds: a row that somebody
+ * keeps locked is seen by each look and found by no claim.
+ */
+const LOOK_AGAIN_AFTER = 100;
+
+/**
+ * A look at the whole lanes takes at most this share of the time. Where a foreign transaction keeps dead rows, it
+ * reads through all that was ever consumed: 700,000 rows, every second, were half the server's time.
+ */
+const WHOLE_LOOK_SHARE = 0.05;
 
 /**
  * What this master knows of the lanes: which have work, and which queues are paused or at their limit. Fed
@@ -23,6 +43,10 @@ export class LaneWatch implements OnModuleInit, OnModuleDestroy {
   private changed: () => void = () => undefined;
   private look: Promise<void> | undefined;
   private nextLook: Promise<void> | undefined;
+  private soon: NodeJS.Timeout | undefined;
+  /** `performance.now()` of the last look at whole lanes, and how soon after it the next may be. */
+  private wholeLookAt = -Infinity;
+  private wholeLookPause = 0;
 
   constructor(
     private readonly repository: ClaimRepository,
@@ -47,6 +71,7 @@ export class LaneWatch implements OnModuleInit, OnModuleDestroy {
 
   onModuleDestroy(): void {
     for (const off of this.unsubscribe) off();
+    clearTimeout(this.soon);
   }
 
   /** Calls `listener` whenever there may be something to claim that was not there before. */
@@ -76,10 +101,11 @@ export class LaneWatch implements OnModuleInit, OnModuleDestroy {
   }
 
   offers(lane_ids: readonly number[]): Offer[] {
-    const now = performance.now();
+    if (performance.now() - this.wholeLookAt > Math.max(WHOLE_LOOK_DUE, this.wholeLookPause))
+      void this.readHeads();
     return lane_ids.flatMap((id) => {
       const known = this.board.get(id);
-      return known ? [{ lane_id: id, low_water: this.board.lowWater(id, now), version: known.version }] : [];
+      return known ? [{ lane_id: id, low_water: this.board.lowWater(id), version: known.version }] : [];
     });
   }
 
@@ -87,17 +113,17 @@ export class LaneWatch implements OnModuleInit, OnModuleDestroy {
   learn(offers: readonly Offer[], rows: ReadonlyMap<number, readonly PartAnswer[]>): void {
     const short = new Set<string>();
     const refused = new Set<string>();
-    for (const { lane_id, version } of offers) {
+    for (const { lane_id, low_water, version } of offers) {
       const queue = this.board.get(lane_id)?.lane.queue ?? '';
       const parts = rows.get(lane_id) ?? [];
       const jobs = parts.flatMap(({ attempts }) => attempts);
       const last = jobs.reduce((most, job) => Math.max(most, job.position), 0);
       const isShort = parts.some((part) => part.short);
-      if (jobs.length > 0) this.board.taken(lane_id, jobs.length, last, isShort, performance.now());
+      if (jobs.length > 0) this.board.taken(lane_id, low_water, jobs.length, last, isShort);
       if (parts.some((part) => part.refused)) refused.add(queue);
       if (isShort) {
         short.add(queue);
-        this.board.short(lane_id, version);
+        if (this.board.short(lane_id, version)) this.lookSoon();
       }
     }
     // Slots that found no job counted towards the queue's limit, so beside them a refusal says nothing.
@@ -106,7 +132,7 @@ export class LaneWatch implements OnModuleInit, OnModuleDestroy {
 
   /**
    * Brings the board in line with the table, by a look that began after this call: one look is in flight,
-   * and all who ask meanwhile share the next.
+   * and all who ask meanwhile share the next. Lanes are read from their beginning unless that took long.
    */
   readHeads(): Promise<void> {
     if (!this.look) return (this.look = this.lookNow());
@@ -117,13 +143,24 @@ export class LaneWatch implements OnModuleInit, OnModuleDestroy {
     return this.nextLook;
   }
 
+  /** At the whole lanes, as soon as that may be. */
+  private lookSoon(): void {
+    if (this.soon) return;
+    const due = this.wholeLookAt + Math.max(LOOK_AGAIN_AFTER, this.wholeLookPause) - performance.now();
+    this.soon = setTimeout(() => {
+      this.soon = undefined;
+      void this.readHeads();
+    }, due);
+    this.soon.unref();
+  }
+
   private lookNow(): Promise<void> {
     return this.refresh().finally(() => (this.look = undefined));
   }
 
   private async refresh(): Promise<void> {
     try {
-      const heads = await this.repository.laneHeads();
+      const heads = await this.heads();
       const lanes = await this.lanes.byIds(heads.map((head) => head.lane_id));
       const byId = new Map(lanes.map((lane) => [lane.id, lane]));
       for (const { lane_id, head } of heads) {
@@ -134,6 +171,16 @@ export class LaneWatch implements OnModuleInit, OnModuleDestroy {
       this.logger.debug({ err: error }, 'could not read the lane heads; the next resync tries again');
     }
     this.changed();
+  }
+
+  private async heads(): Promise<LaneHead[]> {
+    const began = performance.now();
+    if (began - this.wholeLookAt < this.wholeLookPause)
+      return this.repository.laneHeads(this.board.lowWaters());
+    this.wholeLookAt = began;
+    const heads = await this.repository.laneHeads([]);
+    this.wholeLookPause = Math.min((performance.now() - began) / WHOLE_LOOK_SHARE, WHOLE_LOOK_AT_LATEST);
+    return heads;
   }
 
   private async announced(lane_id: number, count: number): Promise<void> {
