@@ -4,7 +4,7 @@
  * is the database's to say.
  */
 import { randomUUID } from 'node:crypto';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi, type MockInstance } from 'vitest';
 import { useDatabase } from '../../test/support/database.js';
 import { DispatchMaster, PRINCIPAL } from '../../test/support/dispatch-master.js';
 import { eventually } from '../../test/support/eventually.js';
@@ -111,12 +111,12 @@ describe.each(Object.entries(KINDS))('%s', (_kind, { statement, ask, breakIt, an
     const first = ask(0);
     await eventually(() => expect(watched.count(statement)).toBe(1));
     const others = [1, 2, 3, 4, 5].map(ask);
-    // As many turns of the event loop as it takes for the requests to get as far as they can.
-    for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    await turns();
     expect(watched.count(statement)).toBe(1);
     release();
     expect(await Promise.all([first, ...others])).toEqual(Array.from({ length: 6 }, () => answer));
-    expect(watched.count(statement)).toBe(2);
+    // And nothing beside them: events ride in the statement of what they tell of.
+    expect(watched.sent).toEqual([statement, statement]);
   });
 
   it('fail alone where one breaks the statement', async () => {
@@ -139,6 +139,38 @@ describe.each(Object.entries(KINDS))('%s', (_kind, { statement, ask, breakIt, an
   });
 });
 
+describe('attempts that begin', () => {
+  beforeEach(async () => {
+    await Promise.all(Array.from({ length: 6 }, () => master.submit()));
+    await master.lanes.readHeads();
+    attempts = await master.claim(node, { max_jobs: 6 });
+    watched.sent.length = 0;
+  });
+  const begin = (k: number) =>
+    master.heartbeats.beat(node, { attempts: [{ ...lease(k), started: true, progress: 1 }] });
+
+  it('while others do share one statement, behind that of their heartbeats', async () => {
+    const release = watched.hold('StartAttempts');
+    const first = begin(0);
+    await eventually(() => expect(watched.count('StartAttempts')).toBe(1));
+    const others = [1, 2, 3, 4, 5].map(begin);
+    await turns();
+    release();
+    await Promise.all([first, ...others]);
+    expect(watched.sent).toEqual(['ExtendLeases', 'StartAttempts', 'ExtendLeases', 'StartAttempts']);
+  });
+
+  it('begin once where the answer was lost after the commit', async () => {
+    watched.lose('StartAttempts');
+    await Promise.all([0, 1].map(begin));
+    expect(watched.lost).toEqual(['StartAttempts']);
+    const { rows } = await db.pool.query(
+      `SELECT count(*)::int AS events, count(DISTINCT job_id)::int AS jobs FROM ffmpeg_master.job_events WHERE type = 'started'`,
+    );
+    expect(rows).toEqual([{ events: 2, jobs: 2 }]);
+  });
+});
+
 describe('claims', () => {
   it('that come while a statement is in flight share the next, and fail alone', async () => {
     await Promise.all(Array.from({ length: 8 }, () => master.submit()));
@@ -149,13 +181,139 @@ describe('claims', () => {
     await eventually(() => expect(watched.count('ClaimJobs')).toBe(1));
     const bad = master.claim(node, { claim_id: 'nonsense' }).catch((error: unknown) => error);
     const others = [1, 2, 3, 4].map(() => master.claim(node));
-    for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    await turns();
     expect(watched.count('ClaimJobs')).toBe(1);
     release();
     const given = (await Promise.all([first, ...others])).flat();
     expect(new Set(given.map((job) => job.id)).size).toBe(5);
     expect(await bad).toMatchObject({ code: expect.stringMatching(/^22/) });
+    // The first; the group of five; each of the five by itself.
+    expect(watched.count('ClaimJobs')).toBe(1 + 1 + 5);
   });
+
+  it('are answered by as many statements as it takes, and by no other', async () => {
+    await Promise.all(Array.from({ length: 5 }, () => master.submit()));
+    await master.lanes.readHeads();
+    watched.sent.length = 0;
+    const release = watched.hold('ClaimJobs');
+    const first = master.claim(node);
+    await eventually(() => expect(watched.count('ClaimJobs')).toBe(1));
+    const others = [1, 2, 3, 4].map(() => master.claim(node));
+    await turns();
+    release();
+    expect((await Promise.all([first, ...others])).map((jobs) => jobs.length)).toEqual([1, 1, 1, 1, 1]);
+    expect(watched.sent).toEqual(['ClaimJobs', 'ClaimJobs']);
+  });
+
+  it('get each job once where the answer was lost after the commit', async () => {
+    await Promise.all(Array.from({ length: 4 }, () => master.submit()));
+    await master.lanes.readHeads();
+    watched.lose('ClaimJobs');
+    const impatient = randomUUID();
+    const [lost, ...given] = await Promise.allSettled([
+      master.claim(node, { claim_id: impatient }),
+      ...[1, 2, 3].map(() => master.claim(node, { wait_seconds: 30 })),
+    ]);
+    expect(watched.lost).toEqual(['ClaimJobs']);
+    expect(lost.status).toBe('rejected');
+    const again = await master.claim(node, { claim_id: impatient });
+    const ids = given.map((one) => (one.status === 'fulfilled' ? one.value.map(({ id }) => id) : one));
+    expect(new Set([...ids.flat(), ...again.map(({ id }) => id)]).size).toBe(4);
+    const { rows: leases } = await db.pool.query('SELECT count(*)::int AS n FROM ffmpeg_master.leases');
+    expect(leases).toEqual([{ n: 4 }]);
+  });
+
+  it('that do not wait are answered behind the statement in flight, while parked ones go on waiting', async () => {
+    const release = watched.hold('ClaimJobs');
+    const parked = master.claim(node, { wait_seconds: 60 });
+    await eventually(() => expect(watched.count('ClaimJobs')).toBe(1));
+    const empty = [1, 2, 3].map(() => master.claim(node));
+    await turns();
+    expect(watched.count('ClaimJobs')).toBe(1);
+    release();
+    expect(await Promise.all(empty)).toEqual([[], [], []]);
+    expect(watched.count('ClaimJobs')).toBe(2);
+    expect(master.claims['parked'].size).toBe(1);
+    master.draining.begin();
+    await parked;
+  });
+});
+
+describe('parked claims', () => {
+  let other: DispatchMaster;
+  let parked: Promise<AttemptRow[]>[];
+  let query: MockInstance<WatchedDatabase['query']>;
+
+  beforeEach(async () => {
+    master.stop();
+    const signals = new LocalSignals();
+    [master, other] = [
+      await new DispatchMaster(watched, signals).start(),
+      await new DispatchMaster(db.database, signals).start(),
+    ];
+    const nodes = await Promise.all(Array.from({ length: 20 }, () => master.node({ slots: 1 })));
+    parked = nodes.map((id) => master.claim(id, { wait_seconds: 60 }));
+    await eventually(() => expect(everybodySits()).toBe(20));
+    query = vi.spyOn(watched, 'query');
+    watched.sent.length = 0;
+  });
+
+  afterEach(async () => {
+    master.draining.begin();
+    await Promise.all(parked);
+    other.stop();
+  });
+
+  /** Claims that wait and have nothing left to ask. */
+  function everybodySits(): number {
+    const all = [...master.claims['parked']];
+    return all.filter((claim) => !claim.riding && !master.claims['parked'].fresh.has(claim)).length;
+  }
+
+  /** Lanes and slots that claims have asked for. */
+  function asked(): { lanes: number[]; slots: number[] }[] {
+    const calls = query.mock.calls.filter(([{ name }]) => name === 'ClaimJobs');
+    return calls.map(([, values]) => ({ lanes: values?.[2] as number[], slots: values?.[5] as number[] }));
+  }
+
+  it('are woken as many as a signal tells of jobs, in one statement', async () => {
+    const jobs = [1, 2, 3].map(() => ({ scenario: 'test' }));
+    await other.submits.submit(PRINCIPAL, jobs, { route: 'POST /jobs/batch' });
+    await eventually(() => expect(master.claims['parked'].size).toBe(17));
+    expect(asked().map(({ slots }) => slots)).toEqual([[1, 1, 1]]);
+    // It had not heard of the lane.
+    expect(watched.sent).toEqual(['ListLanes', 'ClaimJobs']);
+  });
+
+  it('are woken by no job that none of them may run', async () => {
+    await other.submit({ requirements: { labels: { zone: 'z' } } });
+    await other.queues.setPaused(PRINCIPAL, 'batch', true);
+    await other.submit({ queue: 'batch' });
+    const mine = await other.submit();
+    await eventually(() => expect(master.claims['parked'].size).toBe(19));
+    expect(asked().flatMap(({ lanes }) => lanes)).toEqual([await laneOf(mine.id)]);
+    await other.queues.setPaused(PRINCIPAL, 'batch', false);
+  });
+
+  it('take what is submitted while others are handed their jobs by one statement more', async () => {
+    const release = watched.hold('HandOverJob');
+    const first = master.submit();
+    await eventually(() => expect(watched.count('HandOverJob')).toBe(1));
+    const others = [1, 2, 3, 4].map(() => master.submit());
+    await turns();
+    release();
+    await Promise.all([first, ...others]);
+    expect(watched.sent).toEqual(['FindLane', 'HandOverJob', 'HandOverJob']);
+    expect(master.claims['parked'].size).toBe(15);
+  });
+
+  async function laneOf(id: string): Promise<number | undefined> {
+    const { rows } = await db.pool.query<{ lane_id: number }>(
+      'SELECT lane_id FROM ffmpeg_master.leases l JOIN ffmpeg_master.jobs j ON j.id = l.job_id WHERE j.id = $1',
+      [id],
+    );
+    return rows[0]?.lane_id;
+  }
 });
 
 describe('a group', () => {
@@ -262,6 +420,11 @@ describe('with slow statements on all connections but those that are kept', () =
     await list;
   });
 });
+
+/** As many turns of the event loop as it takes for requests to get as far as they can. */
+async function turns(): Promise<void> {
+  for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+}
 
 /** How many rows each table gained. */
 async function changeOf(work: () => Promise<unknown>): Promise<Record<string, number>> {
