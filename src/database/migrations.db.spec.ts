@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
+import { useDatabase } from '../../test/support/database.js';
 import { withDatabase } from '../../test/support/dsn.js';
 import { eventually } from '../../test/support/eventually.js';
 import { isConnectionLost } from './sql-errors.js';
@@ -224,6 +226,56 @@ DROP TABLE ffmpeg_master.one;
     await expect(waiting).rejects.toThrow('enough');
   });
 });
+
+/** docs/database.md is what people with psql go by: its tables say what a migrated database has, and no more. */
+describe('docs/database.md', () => {
+  const db = useDatabase();
+  const page = readFileSync(join(import.meta.dirname, '../../docs/database.md'), 'utf8');
+
+  /** Of each row of the table below a heading, the texts in backticks of its first columns, joined. */
+  function rowsBelow(heading: string, columns: number): string[] {
+    const [, section = ''] = page.split(`\n## ${heading}\n`);
+    const table = section.slice(0, section.search(/\n## |$(?![^])/));
+    const rows = [...table.matchAll(/^\| (`.*) \|$/gm)].map(([, row = '']) => row.split(' | '));
+    return rows.map((cells) => cells.slice(0, columns).join(' ').replaceAll('`', '')).sort();
+  }
+
+  async function column(sql: string): Promise<string[]> {
+    const { rows } = await db.pool.query<{ text: string }>(sql);
+    return rows.map(({ text }) => text).sort();
+  }
+
+  it('names every table', async () => {
+    const tables = rowsBelow('Tables', 1).flatMap((cell) => cell.split(', '));
+    const found = await column(
+      `SELECT c.relname AS text FROM pg_class c WHERE c.relkind IN ('r', 'p') AND ${OURS}`,
+    );
+    expect(tables.sort()).toEqual(found);
+  });
+
+  it('names every index with what it is on', async () => {
+    const found = await column(
+      `SELECT concat_ws(' ', c.relname, i.relname, regexp_replace(pg_get_indexdef(i.oid), '.* USING (btree )?', '')) AS text
+       FROM pg_index x JOIN pg_class c ON c.oid = x.indrelid JOIN pg_class i ON i.oid = x.indexrelid WHERE ${OURS}`,
+    );
+    expect(rowsBelow('Indexes', 3)).toEqual(found);
+  });
+
+  it('tells how each table is stored and cleaned where that is not as usual', async () => {
+    const found = await column(
+      `SELECT c.relname || ' ' || array_to_string(c.reloptions, ', ') AS text FROM pg_class c
+       WHERE c.reloptions IS NOT NULL AND ${OURS}`,
+    );
+    const told = rowsBelow('Storage', 2).flatMap((row) => {
+      const [, tables = '', options = ''] = /^(.*?) (\S+=.*)$/.exec(row) ?? [];
+      return tables.split(', ').map((table) => `${table} ${options}`);
+    });
+    expect(told.sort()).toEqual(found);
+  });
+});
+
+/** What a person looks at: no partition, and not the list of migrations. */
+const OURS = `c.relnamespace = 'ffmpeg_master'::regnamespace AND NOT c.relispartition AND c.relname <> 'migrations'`;
 
 async function connect(dsn: string): Promise<pg.Client> {
   const client = new pg.Client({ connectionString: dsn });
