@@ -4,7 +4,7 @@
  * could not be run or statements per job have grown; a bound that was missed is reported and is no failure.
  */
 import { writeFileSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
+import { cpus, loadavg, release, totalmem, type } from 'node:os';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import freshBuild from '../../test/support/fresh-build.js';
@@ -48,6 +48,7 @@ const results: object[] = [];
 for (const suite of chosen) {
   console.log(`${suite.name}: ${suite.about}`);
   const began = performance.now();
+  const found = conditions();
   const bench = (running = new Bench(suite.name, values.quick));
   try {
     await suite.run(bench);
@@ -65,7 +66,7 @@ for (const suite of chosen) {
   }
   results.push({
     suite: suite.name,
-    conditions: conditions(),
+    conditions: found,
     figures: bench.figures,
     ratios: bench.ratios.map(({ name, value }) => ({ name, value })),
   });
@@ -73,7 +74,7 @@ for (const suite of chosen) {
   if (json) writeFileSync(json, `${JSON.stringify(results.length === 1 ? results[0] : results, null, 2)}\n`);
 }
 
-/** Where this ran, for whoever reads the figures later. */
+/** Where and when this runs, and what else the machine does, for whoever reads the figures later. */
 function conditions(): object {
   const processors = cpus();
   return {
@@ -82,6 +83,10 @@ function conditions(): object {
     cpu: processors[0]?.model,
     memory_gib: Math.round(totalmem() / 2 ** 30),
     node: process.versions.node,
+    system: `${type()} ${release()}`,
+    at: new Date().toISOString().slice(0, 16),
+    /** Of the last minute: after another suite, that suite's own. */
+    busy_cores: loadavg()[0],
   };
 }
 
