@@ -126,11 +126,11 @@ describe('queue settings', () => {
 
 describe('vacuum of hot tables', () => {
   beforeAll(() => stage.sql('ALTER TABLE ffmpeg_master.node_counters SET (autovacuum_enabled = false)'));
-  const duty = (dsn: string) =>
+  const duty = (dsn: string, metrics = new Metrics()) =>
     new VacuumHotTables(
       new VacuumHotTablesRepository(stage.pool),
       () => openSession({ dsn, purpose: 'vacuum' }),
-      new Metrics(),
+      metrics,
     );
   const dirty = async () => {
     const before = await figures();
@@ -161,6 +161,23 @@ describe('vacuum of hot tables', () => {
     await eventually(async () => expect(await vacuums()).toBe(before + 1));
     await eventually(async () => expect(await duty(stage.database.dsn).run()).toBe(0));
     expect(await vacuums()).toBe(before + 1);
+  });
+
+  it('tells of dead rows while this master leads, and of none afterwards', async () => {
+    const metrics = new Metrics();
+    const vacuum = duty(stage.database.dsn, metrics);
+    const told = async () =>
+      Number(
+        /^ffrtmp_table_dead_rows\{table="node_counters"\} (\d+)$/m.exec(
+          await metrics.registry.metrics(),
+        )?.[1],
+      );
+    const endOfTerm = vacuum.onTerm();
+    await dirty();
+    await vacuum.run();
+    expect(await told()).toBeGreaterThanOrEqual(1_000);
+    endOfTerm();
+    expect(await told()).toBeNaN();
   });
 
   it('leaves a table alone that an open transaction keeps from being cleaned, and cleans it when that ends', async () => {
