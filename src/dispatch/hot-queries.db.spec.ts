@@ -244,7 +244,9 @@ describe.each(Object.entries(HOT))('%s', (name, { by, factor, because }) => {
     hold(generic.named(name), by, factor, [...BIG, ...NARROW]);
   });
 
-  // Lists are planned each time: of them this is the plan that is made before the first ANALYZE.
+  // A list of archived jobs is planned each time, so what it does in the minute before the first ANALYZE of a new day
+  // is over with it: it may read all that the day holds (docs/adr/0019).
+  if (name === 'ListArchivedJobs') return;
   holds('does so by a plan from the time when the tables were empty', () => {
     hold(fromEmpty.named(name), by, factor, [...BIG, ...NARROW]);
   });
