@@ -59,15 +59,20 @@ const BEGUN = [
  * nobody is overtaken; where nothing caps the queue; and where the node still has room. Otherwise the job waits
  * like any other. $4: the lease in milliseconds.
  *
+ * The probe for a job that waits goes by the claim's index, as ORDER BY says: a plan that expects nearly all jobs to
+ * wait read the whole table for one where none did. And nothing is asked of run_at before nodes are joined: it made
+ * the planner expect one offer, and compare 300 with 300 nodes each with each.
+ *
  * The counters are locked before the jobs are inserted: nobody can wait for these jobs, so no circle can close.
  */
 export const HAND_OVER_JOBS = `WITH ${ACCEPTED},
    offered AS MATERIALIZED (
-     SELECT o.*, a.queue FROM json_to_recordset($3::json) AS o(ordinal int, id uuid, node_id uuid, claim_id uuid)
-     JOIN accepted a ON a.id = o.id AND a.run_at IS NULL
+     SELECT o.*, a.queue, a.run_at FROM json_to_recordset($3::json) AS o(ordinal int, id uuid, node_id uuid, claim_id uuid)
+     JOIN accepted a ON a.id = o.id
    ),
    waiting AS MATERIALIZED (
-     SELECT j.id FROM ffmpeg_master.jobs j WHERE j.status = 'queued' AND NOT j.paused AND j.due_at IS NULL LIMIT 1
+     SELECT j.id FROM ffmpeg_master.jobs j WHERE j.status = 'queued' AND NOT j.paused AND j.due_at IS NULL
+     ORDER BY j.lane_id, j.position, j.sequence_number LIMIT 1
    ),
    ${nodeRoom('offered', 'NOT EXISTS (SELECT FROM waiting)')},
    fitting AS (
@@ -84,7 +89,8 @@ export const HAND_OVER_JOBS = `WITH ${ACCEPTED},
      SELECT f.*, nextval('ffmpeg_master.lease_tokens') AS lease_token
      FROM fitting f
      JOIN ffmpeg_master.queues q ON q.name = f.queue AND NOT q.paused
-     WHERE f.able AND f.fits AND NOT EXISTS (SELECT FROM ffmpeg_master.queue_counters c WHERE c.queue = f.queue)
+     WHERE f.able AND f.fits AND f.run_at IS NULL
+       AND NOT EXISTS (SELECT FROM ffmpeg_master.queue_counters c WHERE c.queue = f.queue)
    ),
    created AS (
      ${insertJobs(

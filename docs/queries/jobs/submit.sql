@@ -64,11 +64,12 @@ accepted AS MATERIALIZED (
   WHERE r.request IS NULL OR r.job_ids IN (SELECT w.job_ids FROM won w)
 ),
 offered AS MATERIALIZED (
-  SELECT o.*, a.queue FROM json_to_recordset($3::json) AS o(ordinal int, id uuid, node_id uuid, claim_id uuid)
-  JOIN accepted a ON a.id = o.id AND a.run_at IS NULL
+  SELECT o.*, a.queue, a.run_at FROM json_to_recordset($3::json) AS o(ordinal int, id uuid, node_id uuid, claim_id uuid)
+  JOIN accepted a ON a.id = o.id
 ),
 waiting AS MATERIALIZED (
-  SELECT j.id FROM ffmpeg_master.jobs j WHERE j.status = 'queued' AND NOT j.paused AND j.due_at IS NULL LIMIT 1
+  SELECT j.id FROM ffmpeg_master.jobs j WHERE j.status = 'queued' AND NOT j.paused AND j.due_at IS NULL
+  ORDER BY j.lane_id, j.position, j.sequence_number LIMIT 1
 ),
 
 node AS MATERIALIZED (
@@ -97,7 +98,8 @@ given AS MATERIALIZED (
   SELECT f.*, nextval('ffmpeg_master.lease_tokens') AS lease_token
   FROM fitting f
   JOIN ffmpeg_master.queues q ON q.name = f.queue AND NOT q.paused
-  WHERE f.able AND f.fits AND NOT EXISTS (SELECT FROM ffmpeg_master.queue_counters c WHERE c.queue = f.queue)
+  WHERE f.able AND f.fits AND f.run_at IS NULL
+    AND NOT EXISTS (SELECT FROM ffmpeg_master.queue_counters c WHERE c.queue = f.queue)
 ),
 created AS (
   INSERT INTO ffmpeg_master.jobs
