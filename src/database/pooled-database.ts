@@ -4,6 +4,7 @@
  * is never repeated here: only its sender knows whether that would do harm.
  */
 import pg from 'pg';
+import { arrayText } from './array-text.js';
 import { ConnectionPlaces } from './connection-places.js';
 import { Database, type Queryable } from './database.js';
 import type { DatabaseMetrics } from './database.metrics.js';
@@ -180,7 +181,7 @@ export class PooledDatabase extends Database {
     const started = performance.now();
     try {
       const config = prepared && !server.pooled ? { name, text } : { text };
-      const { rows } = await client.query({ ...config, values: values as unknown[] });
+      const { rows } = await client.query({ ...config, values: values.map(asParameter) });
       return rows as Row[];
     } finally {
       this.#options.metrics?.observeQuery(name, (performance.now() - started) / 1000);
@@ -331,6 +332,10 @@ function refuseReadOnly(server: Server): (client: pg.ClientBase) => Promise<void
 export class NotReadyError extends Error {
   override readonly name = 'NotReadyError';
   readonly code = noServer;
+}
+
+function asParameter(value: unknown): unknown {
+  return Array.isArray(value) ? (arrayText(value) ?? value) : value;
 }
 
 function isStalePlan(error: unknown): boolean {
