@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Database } from '../database/database.js';
 import { statement } from '../database/statement.js';
 import { begin, nodeRoom } from '../jobs/begin.sql.js';
+import { instantText } from '../protocol/instant-text.js';
 import type { JobParameters } from '../protocol/job-parameters.js';
 
 /** A lane that a statement may take from, and the position below which nothing waits any more. */
@@ -290,7 +291,7 @@ function asAttempt(row: AttemptColumns): AttemptRow {
     engine: row.engine,
     attempt: row.attempt,
     timeout_seconds: row.timeout_seconds,
-    created_at: row.created_at.toISOString(),
+    created_at: instantText(row.created_at),
     lease_token: row.lease_token,
     lane_id: row.lane_id,
     position: row.position,

@@ -3,6 +3,7 @@ import { LaneDirectory } from '../jobs/lane-directory.js';
 import type { Lane } from '../jobs/lanes.repository.js';
 import { ParkedWorkers, type KeptClaim } from '../jobs/parked-workers.js';
 import type { HandedJob, NewJob } from '../jobs/submit.repository.js';
+import { instantText } from '../protocol/instant-text.js';
 import type { AttemptRow } from './claim.repository.js';
 import { ClaimsService } from './claims.service.js';
 import { LaneFit } from './lane-fit.js';
@@ -73,7 +74,7 @@ function attemptOf(job: NewJob, handed: HandedJob): AttemptRow {
     engine: job.engine,
     attempt: handed.attempt,
     timeout_seconds: job.timeout_seconds,
-    created_at: handed.created_at.toISOString(),
+    created_at: instantText(handed.created_at),
     lease_token: handed.lease_token ?? 0,
     lane_id: job.lane_id,
     position: handed.position,

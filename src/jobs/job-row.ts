@@ -1,5 +1,6 @@
 import type { FailureReason } from '../protocol/failure-reason.js';
 import type { JobParameters } from '../protocol/job-parameters.js';
+import { instantText } from '../protocol/instant-text.js';
 import { isTerminal, type JobStatus } from '../protocol/job-status.js';
 import type { Job, WaitingFor } from '../protocol/job.js';
 import type { JobResult } from '../protocol/report.js';
@@ -68,15 +69,19 @@ export function toJob(row: JobRow, blocked: (lane_id: number) => WaitingFor | nu
     max_retries: row.max_retries,
     retry_count: row.retry_count,
     timeout_seconds: row.timeout_seconds,
-    run_at: row.run_at?.toISOString() ?? null,
-    created_at: row.created_at.toISOString(),
-    assigned_at: row.assigned_at?.toISOString() ?? null,
-    started_at: row.started_at?.toISOString() ?? null,
-    completed_at: row.completed_at?.toISOString() ?? null,
+    run_at: textOf(row.run_at),
+    created_at: instantText(row.created_at),
+    assigned_at: textOf(row.assigned_at),
+    started_at: textOf(row.started_at),
+    completed_at: textOf(row.completed_at),
     error: row.error,
     failure_reason: row.failure_reason,
     result: row.result,
   };
+}
+
+function textOf(instant: Date | null): string | null {
+  return instant && instantText(instant);
 }
 
 function waitingFor(row: JobRow, blocked: (lane_id: number) => WaitingFor | null): WaitingFor | null {
