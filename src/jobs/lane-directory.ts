@@ -7,25 +7,31 @@ import { LanesRepository, MAX_REQUIREMENTS, type Lane } from './lanes.repository
 /** Lanes never change and are never dropped, so each is read once and kept. */
 @Injectable()
 export class LaneDirectory {
-  private readonly byKey = new Map<string, Promise<Lane>>();
+  private readonly byKey = new Map<string, Lane | Promise<Lane>>();
   private readonly byId = new Map<number, Lane>();
 
   constructor(private readonly lanes: LanesRepository) {}
 
-  /** The lane of a job to be; made if it is the first of its kind. 422 where there are too many kinds. */
-  async of(
+  /**
+   * The lane of a job to be, at once where it is known; made if it is the first of its kind. 422 where there are too
+   * many kinds.
+   */
+  of(
     tenant_id: string,
     queue: string,
     priority: Priority,
     requirement: LaneRequirement,
-  ): Promise<Lane> {
-    const requirement_hash = requirementHash(requirement);
-    const name = `${tenant_id}\n${queue}\n${priority}\n${requirement_hash}`;
+  ): Lane | Promise<Lane> {
+    const name = `${tenant_id}\n${queue}\n${priority}\n${JSON.stringify(requirement)}`;
     const known = this.byKey.get(name);
     if (known) return known;
+    const requirement_hash = requirementHash(requirement);
     const lane = this.create({ tenant_id, queue, priority, requirement, requirement_hash });
     this.byKey.set(name, lane);
-    lane.catch(() => this.byKey.delete(name));
+    lane.then(
+      (made) => this.byKey.set(name, made),
+      () => this.byKey.delete(name),
+    );
     return lane;
   }
 

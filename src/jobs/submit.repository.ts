@@ -118,7 +118,7 @@ export class SubmitRepository {
 
 function valuesOf(requests: readonly SubmitRequest[]): string[] {
   const jobs = requests.flatMap((one, request) =>
-    one.jobs.map((job, ordinal) => ({ request, ordinal, ...job })),
+    one.jobs.map((job, ordinal) => ({ ...job, request, ordinal })),
   );
   const keys = requests.flatMap(({ idempotency, jobs: made }, request) =>
     idempotency ? [{ request, ...idempotency, job_ids: made.map((job) => job.id) }] : [],
