@@ -100,7 +100,7 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
 
   /** Answers up to `max_jobs` attempts, or none after `wait_seconds`. 404 for a node that is not there. */
   async claim(node_id: string, request: ClaimRequest | RidingClaim, asker: Asker): Promise<AttemptRow[]> {
-    const node = await this.nodes.get(node_id);
+    const node = this.nodes.peek(node_id) ?? (await this.nodes.get(node_id));
     if (!node) throw nodeNotFound();
     if (this.draining.isDraining) return [];
     // A node that claims is there, whatever its heartbeats did.

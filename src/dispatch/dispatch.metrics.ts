@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Counter, Histogram } from 'prom-client';
 import { Metrics } from '../metrics/metrics.js';
-import type { ReportOutcome } from '../protocol/report.js';
+import type { ReportOutcome, ReportStatus } from '../protocol/report.js';
 import type { PartAnswer } from './claim.repository.js';
 import type { ReportItem } from './report.repository.js';
 
@@ -68,7 +68,15 @@ export class DispatchMetrics {
   }
 
   reported(items: readonly ReportItem[], outcomes: readonly ReportOutcome[]): void {
-    items.forEach(({ status }, index) => this.reports.inc({ status, outcome: outcomes[index] ?? 'stale' }));
+    const counts = new Map<string, { status: ReportStatus; outcome: ReportOutcome; count: number }>();
+    items.forEach(({ status }, index) => {
+      const outcome = outcomes[index] ?? 'stale';
+      const same = counts.get(`${status} ${outcome}`);
+      if (same) same.count += 1;
+      else counts.set(`${status} ${outcome}`, { status, outcome, count: 1 });
+    });
+    // Finding a series costs, so it is done once for all that count towards it.
+    for (const { status, outcome, count } of counts.values()) this.reports.inc({ status, outcome }, count);
   }
 
   takenBack(count: number): void {

@@ -51,7 +51,7 @@ export class ReportsService {
 
   /** One outcome a result, in the order given. 404 for a node that is not there. */
   async report(node_id: string, results: readonly AttemptReport[], actor: string): Promise<ReportOutcome[]> {
-    if (!(await this.nodes.get(node_id))) throw nodeNotFound();
+    if (!(this.nodes.peek(node_id) ?? (await this.nodes.get(node_id)))) throw nodeNotFound();
     return Promise.all(results.map((result) => this.reports.add(asItem(node_id, result, actor))));
   }
 
