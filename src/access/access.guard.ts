@@ -28,9 +28,10 @@ export class AccessGuard implements CanActivate {
     if (rule.public) return true;
     const request = context.switchToHttp().getRequest<GuardedRequest>();
     if (request.principal) return mayEnter(request.principal, rule);
-    const enter = (principal: Principal) => mayEnter((request.principal = principal), rule);
-    const principal = authenticate(this.keys, request.headers.authorization);
-    return principal instanceof Promise ? principal.then(enter) : enter(principal);
+    return authenticate(this.keys, request.headers.authorization).then((principal) => {
+      request.principal = principal;
+      return mayEnter(principal, rule);
+    });
   }
 
   private ruleOf(context: ExecutionContext): Rule {

@@ -30,7 +30,7 @@ export class AdminKeyVerifier extends KeyVerifier {
     if (settings.master_api_key) this.#digest = digest(Buffer.from(settings.master_api_key, 'utf8'));
   }
 
-  override verify(key: string): Principal | undefined {
+  override async verify(key: string): Promise<Principal | undefined> {
     if (this.#known.has(key)) return this.#admin;
     if (this.#digest === undefined) return undefined;
     if (!timingSafeEqual(this.#digest, digest(Buffer.from(key, 'latin1')))) return undefined;

@@ -2,7 +2,6 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { authenticate } from '../../access/authenticate.js';
 import type { Authenticated } from '../../access/current-principal.js';
 import type { KeyVerifier } from '../../access/key-verifier.js';
-import type { Principal } from '../../access/principal.js';
 
 /** Methods of which Fastify reads no body. */
 const BODYLESS = new Set(['GET', 'HEAD', 'OPTIONS']);
@@ -13,20 +12,8 @@ const BODYLESS = new Set(['GET', 'HEAD', 'OPTIONS']);
  * this asks nobody whom the guard would not ask; what the key may do stays for the guard to say.
  */
 export function askForKeyBeforeBody(fastify: FastifyInstance, keys: KeyVerifier): void {
-  fastify.addHook('onRequest', (request: FastifyRequest & Authenticated, _reply, done) => {
-    if (BODYLESS.has(request.method)) return done();
-    const pass = (principal: Principal) => {
-      request.principal = principal;
-      done();
-    };
-    let principal: Principal | Promise<Principal>;
-    try {
-      principal = authenticate(keys, request.headers.authorization);
-    } catch (error) {
-      return done(error as Error);
-    }
-    // Mostly known at once, and then no request waits for the promise of a hook.
-    if (principal instanceof Promise) principal.then(pass, done);
-    else pass(principal);
+  fastify.addHook('onRequest', async (request: FastifyRequest & Authenticated) => {
+    if (BODYLESS.has(request.method)) return;
+    request.principal = await authenticate(keys, request.headers.authorization);
   });
 }
