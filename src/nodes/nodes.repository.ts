@@ -36,10 +36,11 @@ const LIST_NODE_VERSIONS = statement(
   `SELECT n.id, n.xmin::text AS version FROM ffmpeg_master.nodes n`,
 );
 
+// Each master asks once a second. The versions as they stand in the table, hashed as an array: 0.9 million instructions
+// for 1,000 nodes, where a text of each row took 3.8; merely counting them takes 0.65.
 const DIGEST_NODES = statement(
   'DigestNodes',
-  `SELECT count(*) || ' ' || coalesce(sum(hashtext(n.id::text || ' ' || n.xmin::text)::bigint), 0) AS digest
-   FROM ffmpeg_master.nodes n`,
+  `SELECT hash_array_extended(ARRAY(SELECT n.xmin FROM ffmpeg_master.nodes n), 0)::text AS digest`,
 );
 
 const SET_DRAINING = statement(

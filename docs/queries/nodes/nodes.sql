@@ -29,8 +29,7 @@ n.status, n.draining, n.registered_at, n.xmin::text AS version FROM ffmpeg_maste
 SELECT n.id, n.xmin::text AS version FROM ffmpeg_master.nodes n;
 
 -- DigestNodes
-SELECT count(*) || ' ' || coalesce(sum(hashtext(n.id::text || ' ' || n.xmin::text)::bigint), 0) AS digest
-FROM ffmpeg_master.nodes n;
+SELECT hash_array_extended(ARRAY(SELECT n.xmin FROM ffmpeg_master.nodes n), 0)::text AS digest;
 
 -- SetNodeDraining
 UPDATE ffmpeg_master.nodes SET draining = $3 WHERE id = $1 AND tenant_id = $2 RETURNING id;
