@@ -34,6 +34,7 @@ import type { ClaimRequest, RidingClaim } from '../protocol/claim.js';
 import { Draining } from '../signals/draining.js';
 import { Signals } from '../signals/signals.js';
 import { ClaimRepository, type AttemptRow, type PartAnswer } from './claim.repository.js';
+import { Deadlines } from './deadlines.js';
 import { DispatchMetrics } from './dispatch.metrics.js';
 import { HeartbeatsService } from './heartbeats.service.js';
 import { LaneFit } from './lane-fit.js';
@@ -44,9 +45,6 @@ import { WaitingClaim, type Asker } from './waiting-claim.js';
 
 /** Claims that wait in one master; more are told to come again. A fleet of 10,000 on one master fits. */
 const MAX_WAITING = 20_000;
-
-/** Between two looks for claims whose time is over, in milliseconds. */
-const EXPIRY_INTERVAL = 100;
 
 /** Before a statement whose connection was lost is tried again, in milliseconds. */
 const RETRY_AFTER = 200;
@@ -61,7 +59,7 @@ interface Part {
 @Injectable()
 export class ClaimsService implements OnModuleInit, OnModuleDestroy {
   private readonly unsubscribe: (() => void)[] = [];
-  private expiry: NodeJS.Timeout | undefined;
+  private readonly deadlines = new Deadlines((claims) => this.expired(claims));
   private arrivals = 0;
   private pumping = false;
   private failing = false;
@@ -88,14 +86,12 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
       this.signals.onResync(() => this.lookAround()),
       this.draining.onBegin(() => this.answerAll()),
     );
-    this.expiry = setInterval(() => this.expire(), EXPIRY_INTERVAL);
-    this.expiry.unref();
   }
 
   onModuleDestroy(): void {
     for (const off of this.unsubscribe) off();
-    clearInterval(this.expiry);
     this.answerAll();
+    this.deadlines.clear();
   }
 
   /** Answers up to `max_jobs` attempts, or none after `wait_seconds`. 404 for a node that is not there. */
@@ -117,6 +113,8 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
       wait: 'wait_seconds' in request ? (request.wait_seconds ?? 0) * 1000 : 0,
     });
     this.parked.add(claim);
+    // One that does not wait is answered by its first statement.
+    if (claim.patient) this.deadlines.add(claim);
     asker.onGone(() => this.forget(claim));
     this.pump();
     return claim.answer;
@@ -253,7 +251,7 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
 
   /** Not awaited by the pump: whoever rode along need not wait for it. */
   private async answerAgain(claim: WaitingClaim): Promise<void> {
-    this.parked.remove(claim);
+    this.unpark(claim);
     try {
       this.settle(claim, await this.repository.findAttempts(claim.node.id, claim.claim_id));
     } catch (error) {
@@ -285,8 +283,9 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
     await new Promise((resolve) => setTimeout(resolve, RETRY_AFTER));
   }
 
-  private expire(): void {
-    this.lookOnceMore([...this.parked].filter((claim) => !claim.patient && !this.parked.fresh.has(claim)));
+  /** Of one that never rode its first statement will find that its time is over. */
+  private expired(claims: readonly WaitingClaim[]): void {
+    this.lookOnceMore(claims.filter((claim) => !this.parked.fresh.has(claim)));
   }
 
   /** Claims whose time is over get a last look at the lane heads. */
@@ -301,12 +300,17 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
   }
 
   private settle(claim: WaitingClaim, attempts: AttemptRow[]): void {
-    this.parked.remove(claim);
+    this.unpark(claim);
     claim.give(attempts);
   }
 
-  private reject(claim: WaitingClaim, error: unknown): void {
+  private unpark(claim: WaitingClaim): void {
     this.parked.remove(claim);
+    this.deadlines.remove(claim);
+  }
+
+  private reject(claim: WaitingClaim, error: unknown): void {
+    this.unpark(claim);
     claim.fail(error);
   }
 
