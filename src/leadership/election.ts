@@ -11,7 +11,6 @@ import type { LockSession } from './lock-session.js';
 /** All in milliseconds. */
 const TRY_EVERY = 100;
 const PING_EVERY = 500;
-const LOOK_EVERY = 100;
 /** From sending a ping that was answered. The server's idle_session_timeout is 2,000. */
 const TRUST_FOR = 1_500;
 const AWAY_AFTER_RESIGNING = 2_000;
@@ -47,12 +46,12 @@ export class Election extends Leadership implements OnApplicationBootstrap, Befo
   #campaign: Promise<void> | undefined;
   #office: Office | undefined;
   #awayUntil: Milliseconds = 0;
-  #wake = new AbortController();
+  #wake = () => undefined as void;
 
   constructor(private readonly options: ElectionOptions) {
     super();
     options.metrics.watch(() => this.term);
-    options.signals.on('leader', () => this.#wake.abort());
+    options.signals.on('leader', () => this.#wake());
   }
 
   get term(): Term | undefined {
@@ -77,7 +76,7 @@ export class Election extends Leadership implements OnApplicationBootstrap, Befo
   /** Resigns and takes no part any more. */
   async beforeApplicationShutdown(): Promise<void> {
     this.#stopping.abort();
-    this.#wake.abort();
+    this.#wake();
     await this.#giveUp('this master is shutting down');
     // It may be waiting for a server that does not answer, and has nothing to lose then.
     await Promise.race([this.#campaign, sleep(STOPPED_WITHIN)]);
@@ -156,31 +155,45 @@ export class Election extends Leadership implements OnApplicationBootstrap, Befo
       this.options.logger.warn(term, 'the database is not the one of the last term: epoch and tokens jumped');
     }
 
-    let watch: NodeJS.Timeout | undefined;
+    let unwatch = () => undefined as void;
     await new Promise<void>((resolve) => {
       const office: Office = { term, session, confirmedAt, end: resolve };
       session.onLost((reason) => this.stepDown(term, `the lock session was lost: ${reason.message}`));
-      watch = this.#watch(office);
+      unwatch = this.#watch(office);
       this.#office = office;
       this.options.metrics.termStarted();
       this.options.logger.info({ epoch: term.epoch }, 'this master leads');
       for (const listener of this.#startListeners) this.#tell(listener, term);
       this.options.signals.send('leader');
     });
-    clearInterval(watch);
+    unwatch();
   }
 
-  /** Pings, and ends the term where no ping was answered in time; a late timer finds that before all else. */
-  #watch(office: Office): NodeJS.Timeout {
-    let sentAt = office.confirmedAt;
+  /**
+   * Pings, and ends the term where no ping was answered in time; a late timer finds that before all else.
+   * @returns what ends the watch
+   */
+  #watch(office: Office): () => void {
     let pinging = false;
+    let trust: NodeJS.Timeout | undefined;
+    const holds = (): boolean => {
+      if (isTrusted(office)) return true;
+      const silence = Math.round(performance.now() - office.confirmedAt);
+      this.stepDown(office.term, `no ping was answered for ${silence} ms, or the event loop stood still`);
+      return false;
+    };
+    // At the end of the window, not by looking again and again: an idle leader wakes for its pings alone.
+    const confirm = (sentAt: Milliseconds) => {
+      office.confirmedAt = sentAt;
+      clearTimeout(trust);
+      trust = setTimeout(holds, sentAt + TRUST_FOR + 1 - performance.now());
+    };
     const ping = async () => {
       pinging = true;
-      const now = performance.now();
-      sentAt = now;
+      const sentAt = performance.now();
       try {
         await office.session.ping();
-        office.confirmedAt = now;
+        if (this.#office === office) confirm(sentAt);
       } catch (error) {
         this.stepDown(
           office.term,
@@ -189,14 +202,14 @@ export class Election extends Leadership implements OnApplicationBootstrap, Befo
       }
       pinging = false;
     };
-    return setInterval(() => {
-      if (!isTrusted(office)) {
-        const silence = Math.round(performance.now() - office.confirmedAt);
-        this.stepDown(office.term, `no ping was answered for ${silence} ms, or the event loop stood still`);
-      } else if (!pinging && performance.now() - sentAt >= PING_EVERY) {
-        void ping();
-      }
-    }, LOOK_EVERY);
+    confirm(office.confirmedAt);
+    const pings = setInterval(() => {
+      if (holds() && !pinging) void ping();
+    }, PING_EVERY);
+    return () => {
+      clearInterval(pings);
+      clearTimeout(trust);
+    };
   }
 
   #isAway(): boolean {
@@ -212,10 +225,15 @@ export class Election extends Leadership implements OnApplicationBootstrap, Befo
   }
 
   /** Until the time is over, a `leader` signal comes, or this master stops. */
-  async #rest(time: Milliseconds): Promise<void> {
-    if (this.#stopping.signal.aborted) return;
-    this.#wake = new AbortController();
-    await sleep(time, undefined, { signal: this.#wake.signal }).catch(() => undefined);
+  #rest(time: Milliseconds): Promise<void> {
+    if (this.#stopping.signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, time);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 
   #tell(listener: TermListener, term: Term): void {
