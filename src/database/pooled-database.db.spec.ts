@@ -53,6 +53,29 @@ describe('PooledDatabase', () => {
     );
   });
 
+  it('plans a hot statement once a connection, and others for their values as ever', async () => {
+    const database = open({ maxOpenConns: 1 });
+    const hotSum = statement('HotSum', 'SELECT $1::int + 1 AS sum', { hot: true });
+    const sum = statement('Sum', 'SELECT $1::int + 1 AS sum');
+    const counted = statement(
+      'CountPlans',
+      `SELECT name, generic_plans::int AS kept, custom_plans::int AS made FROM pg_prepared_statements
+       WHERE name LIKE '%Sum' ORDER BY name`,
+    );
+    for (let k = 0; k < 2; k += 1) {
+      await database.query(hotSum, [k]);
+      await database.query(sum, [k]);
+      await database.query(hotSum, [k]);
+      await database.transaction((transaction) => transaction.query(sum, [k]));
+      // What a rollback takes back was set for the transaction alone.
+      await database.transaction(() => Promise.reject(new Error('no'))).catch(() => undefined);
+    }
+    expect(await database.query(counted)).toEqual([
+      { name: 'HotSum', kept: 4, made: 0 },
+      { name: 'Sum', kept: 0, made: 4 },
+    ]);
+  });
+
   it('opens at most max_open_conns and tells those who waited in vain what to do', async () => {
     const database = open({ maxOpenConns: 2, acquireTimeoutMs: 200 });
     // Open before: on a busy machine a connection may take as long as the wait.

@@ -16,12 +16,21 @@ export interface Statement {
    * statements, so it must be short; one that reads or writes much would delay all others.
    */
   readonly hot?: boolean;
+  /**
+   * Only one plan of it is good, whatever its values: a session plans it once, at its first call. By default true of
+   * what is hot and prepared (adr/0014). Of others PostgreSQL makes five plans first and compares.
+   */
+  readonly onePlan?: boolean;
 }
 
 export function statement(
   name: string,
   text: string,
-  { prepared = true, hot = false }: { prepared?: boolean; hot?: boolean } = {},
+  {
+    prepared = true,
+    hot = false,
+    onePlan = prepared && hot,
+  }: { prepared?: boolean; hot?: boolean; onePlan?: boolean } = {},
 ): Statement {
-  return { name, text, prepared, hot };
+  return { name, text, prepared, hot, onePlan };
 }

@@ -20,9 +20,8 @@ beforeAll(() => {
 
 afterAll(() => database.close());
 
-// PostgreSQL keeps a plan once five made for their values were no cheaper by its estimate. Where a value tells how
-// many rows come (a series of $1, an array), the plan for that value always looks cheaper, and making it took as
-// long as running it: 6 ms of planning for a claim of 70 nodes.
+// By itself PostgreSQL keeps a plan once five made for their values were no cheaper by its estimate, and for each
+// connection anew. Planning takes as long as running: 6 ms for a claim of 70 nodes.
 it('plans the statements of the hot path once, and no longer for each call', async () => {
   const master = await new DispatchMaster(database, new LocalSignals()).start();
   try {
@@ -43,6 +42,6 @@ it('plans the statements of the hot path once, and no longer for each call', asy
   for (const name of ['ClaimJobs', 'ReportAttempts', 'CreateJob', 'ExtendLeases']) {
     const found = plans.find((plan) => plan.name === name);
     expect(found?.kept, name).toBeGreaterThan(0);
-    expect(found?.made, name).toBeLessThanOrEqual(5);
+    expect(found?.made, name).toBe(0);
   }
 });
