@@ -33,12 +33,13 @@ import { nodeNotFound } from '../nodes/nodes.service.js';
 import type { ClaimRequest, RidingClaim } from '../protocol/claim.js';
 import { Draining } from '../signals/draining.js';
 import { Signals } from '../signals/signals.js';
+import { ArrivalsRepository } from './arrivals.repository.js';
 import { ClaimRepository, type AttemptRow, type PartAnswer } from './claim.repository.js';
 import { Deadlines } from './deadlines.js';
 import { DispatchMetrics } from './dispatch.metrics.js';
 import { HeartbeatsService } from './heartbeats.service.js';
 import { LaneFit } from './lane-fit.js';
-import { LaneWatch } from './lane-watch.js';
+import { LaneWatch, type Offer } from './lane-watch.js';
 import { ParkedClaims } from './parked-claims.js';
 import { MAX_SLOTS, planSlots } from './slot-planner.js';
 import { WaitingClaim, type Asker } from './waiting-claim.js';
@@ -60,12 +61,13 @@ interface Part {
 export class ClaimsService implements OnModuleInit, OnModuleDestroy {
   private readonly unsubscribe: (() => void)[] = [];
   private readonly deadlines = new Deadlines((claims) => this.expired(claims));
-  private arrivals = 0;
+  private arrived = 0;
   private pumping = false;
   private failing = false;
 
   constructor(
     private readonly repository: ClaimRepository,
+    private readonly arrivals: ArrivalsRepository,
     private readonly parked: ParkedClaims,
     private readonly lanes: LaneWatch,
     private readonly nodes: NodeDirectory,
@@ -107,7 +109,7 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
     const claim = new WaitingClaim({
       node,
       asker,
-      arrival: (this.arrivals += 1),
+      arrival: (this.arrived += 1),
       claim_id: request.claim_id,
       max_jobs: request.max_jobs,
       wait: 'wait_seconds' in request ? (request.wait_seconds ?? 0) * 1000 : 0,
@@ -192,16 +194,7 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
     const claims = new Set(parts.map(({ claim }) => claim));
     for (const claim of claims) claim.riding = true;
     try {
-      const answers = await this.repository.claim(
-        offers,
-        parts.map(({ claim, lane_id, wanted }) => ({
-          lane_id,
-          node_id: claim.node.id,
-          claim_id: claim.claim_id,
-          wanted,
-        })),
-        this.settings.workers.lease_duration,
-      );
+      const answers = await this.ask(offers, parts);
       this.failing = false;
       this.metrics.claimed(answers);
       this.passOn(parts, answers);
@@ -215,6 +208,25 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
     } finally {
       for (const claim of claims) claim.riding = false;
     }
+  }
+
+  /** Where no lane is offered there is nothing to take: only whether the claims were answered before. */
+  private async ask(offers: readonly Offer[], parts: readonly Part[]): Promise<PartAnswer[]> {
+    const asked = parts.map(({ claim, lane_id, wanted }) => ({
+      lane_id,
+      node_id: claim.node.id,
+      claim_id: claim.claim_id,
+      wanted,
+    }));
+    if (offers.length > 0) return this.repository.claim(offers, asked, this.settings.workers.lease_duration);
+    const arrivals = await this.arrivals.look(asked);
+    return arrivals.map((arrival) => ({
+      ...arrival,
+      full: false,
+      refused: false,
+      short: false,
+      attempts: [],
+    }));
   }
 
   /** Jobs that claims of this master were expected to take, and could not: others may. */

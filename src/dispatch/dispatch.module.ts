@@ -3,6 +3,7 @@ import { JobsModule } from '../jobs/jobs.module.js';
 import { LaneStatus } from '../jobs/lane-status.js';
 import { ParkedWorkers } from '../jobs/parked-workers.js';
 import { NodesModule } from '../nodes/nodes.module.js';
+import { ArrivalsRepository } from './arrivals.repository.js';
 import { ClaimRepository } from './claim.repository.js';
 import { ClaimsService } from './claims.service.js';
 import { DispatchController } from './dispatch.controller.js';
@@ -27,6 +28,7 @@ import { ReportsService } from './reports.service.js';
   imports: [JobsModule, NodesModule],
   controllers: [DispatchController, QueuesController],
   providers: [
+    ArrivalsRepository,
     ClaimRepository,
     ClaimsService,
     DispatchMetrics,

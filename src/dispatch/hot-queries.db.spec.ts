@@ -57,6 +57,11 @@ const HOT: Record<string, Expected> = {
     because:
       'a job is locked in its lane and updated where it was found; a part reads its node; asked again, its lease',
   },
+  LookForAnswers: {
+    by: ['leases_claim', 'nodes_pkey', 'idx_nodes_status', 'node_counters_pkey'],
+    factor: 3,
+    because: 'a claim reads its node, and its lease where it has one',
+  },
   ReadLaneHeads: { by: ['idx_jobs_queue_priority'], factor: 1, because: 'one probe a lane' },
   FindAttempts: { by: ['leases_claim', 'jobs_pkey'], factor: 2, because: 'a lease and its job' },
   ExtendLeases: {
@@ -124,6 +129,8 @@ async function drive(database: ExplainingDatabase, signals = new LocalSignals())
     const attempts = await master.claim(node, { max_jobs: GROUP, claim_id });
     expect(attempts).toHaveLength(GROUP);
     await master.claim(node, { max_jobs: GROUP, claim_id });
+    const idle = await Promise.all(Array.from({ length: 5 }, () => master.node({ queues: ['elsewhere'] })));
+    await Promise.all(idle.map((one) => master.claim(one)));
     const beats = attempts.map(({ id, lease_token }) => ({ job_id: id, lease_token, progress: 1 }));
     await master.heartbeats.beat(node, { attempts: beats.map((beat) => ({ ...beat, started: true })) });
     await Promise.all([

@@ -10,6 +10,7 @@ import type { Database } from '../../src/database/database.js';
 import { DatabaseMetrics } from '../../src/database/database.metrics.js';
 import { PrimaryReads } from '../../src/database/read-database.js';
 import { StatementGroups } from '../../src/database/statement-groups.js';
+import { ArrivalsRepository } from '../../src/dispatch/arrivals.repository.js';
 import { ClaimRepository, type AttemptRow } from '../../src/dispatch/claim.repository.js';
 import { ClaimsService } from '../../src/dispatch/claims.service.js';
 import { DispatchMetrics } from '../../src/dispatch/dispatch.metrics.js';
@@ -125,6 +126,7 @@ export class DispatchMaster {
     const parked = new ParkedClaims();
     this.claims = new ClaimsService(
       new ClaimRepository(database),
+      new ArrivalsRepository(database),
       parked,
       this.lanes,
       this.nodeDirectory,
