@@ -193,7 +193,7 @@ export class PooledDatabase extends Database {
 
   /**
    * A session makes five plans of a named statement before it keeps one. Of the claim, the report and the submit that
-   * is 80 ms of the server's CPU for each connection of a pool, most of it while somebody waits for a job.
+   * took 84 ms on a busy machine for each connection of a pool, most of it while somebody waited for a job.
    * Switched only where the next statement minds, which on most connections is once.
    */
   async #choosePlans(
