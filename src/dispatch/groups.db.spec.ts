@@ -224,15 +224,15 @@ describe('claims', () => {
   });
 
   it('that do not wait are answered behind the statement in flight, while parked ones go on waiting', async () => {
-    const release = watched.hold('ClaimJobs');
+    const release = watched.hold('LookForAnswers');
     const parked = master.claim(node, { wait_seconds: 60 });
-    await eventually(() => expect(watched.count('ClaimJobs')).toBe(1));
+    await eventually(() => expect(watched.count('LookForAnswers')).toBe(1));
     const empty = [1, 2, 3].map(() => master.claim(node));
     await turns();
-    expect(watched.count('ClaimJobs')).toBe(1);
+    expect(watched.count('LookForAnswers')).toBe(1);
     release();
     expect(await Promise.all(empty)).toEqual([[], [], []]);
-    expect(watched.count('ClaimJobs')).toBe(2);
+    expect(watched.count('LookForAnswers')).toBe(2);
     expect(master.claims['parked'].size).toBe(1);
     master.draining.begin();
     await parked;
