@@ -9,6 +9,8 @@ import { QueueDirectory } from './queue-directory.js';
 /** What was offered to a statement, with the state of the board that it was taken from. */
 export interface Offer extends LaneOffer {
   readonly version: number;
+  /** How often queues had been reopened by then. */
+  readonly reopenings: number;
 }
 
 /**
@@ -39,6 +41,9 @@ const WHOLE_LOOK_SHARE = 0.05;
 export class LaneWatch implements OnModuleInit, OnModuleDestroy {
   private readonly board: LaneBoard;
   private readonly limited = new Set<string>();
+  /** Of each queue, the last time it was reopened, counted in reopenings of any. */
+  private readonly reopened = new Map<string, number>();
+  private reopenings = 0;
   private readonly unsubscribe: (() => void)[] = [];
   private changed: () => void = () => undefined;
   private look: Promise<void> | undefined;
@@ -91,7 +96,10 @@ export class LaneWatch implements OnModuleInit, OnModuleDestroy {
 
   /** These queues may have room again. */
   reopen(queues: Iterable<string>): void {
-    for (const queue of queues) this.limited.delete(queue);
+    for (const queue of queues) {
+      this.limited.delete(queue);
+      this.reopened.set(queue, (this.reopenings += 1));
+    }
     this.changed();
   }
 
@@ -105,7 +113,16 @@ export class LaneWatch implements OnModuleInit, OnModuleDestroy {
       void this.readHeads();
     return lane_ids.flatMap((id) => {
       const known = this.board.get(id);
-      return known ? [{ lane_id: id, low_water: this.board.lowWater(id), version: known.version }] : [];
+      return known
+        ? [
+            {
+              lane_id: id,
+              low_water: this.board.lowWater(id),
+              version: known.version,
+              reopenings: this.reopenings,
+            },
+          ]
+        : [];
     });
   }
 
@@ -113,14 +130,16 @@ export class LaneWatch implements OnModuleInit, OnModuleDestroy {
   learn(offers: readonly Offer[], rows: ReadonlyMap<number, readonly PartAnswer[]>): void {
     const short = new Set<string>();
     const refused = new Set<string>();
-    for (const { lane_id, low_water, version } of offers) {
+    for (const { lane_id, low_water, version, reopenings } of offers) {
       const queue = this.board.get(lane_id)?.lane.queue ?? '';
       const parts = rows.get(lane_id) ?? [];
       const jobs = parts.flatMap(({ attempts }) => attempts);
       const last = jobs.reduce((most, job) => Math.max(most, job.position), 0);
       const isShort = parts.some((part) => part.short);
       if (jobs.length > 0) this.board.taken(lane_id, low_water, jobs.length, last, isShort);
-      if (parts.some((part) => part.refused)) refused.add(queue);
+      // A job of the queue may have ended while the statement was on its way: then it is asked again.
+      const isNews = (this.reopened.get(queue) ?? 0) <= reopenings;
+      if (isNews && parts.some((part) => part.refused)) refused.add(queue);
       if (isShort) {
         short.add(queue);
         if (this.board.short(lane_id, version)) this.lookSoon();
