@@ -3,9 +3,9 @@
  * one run, on one PostgreSQL with stated settings, and prints figures and ratios. Exits 1 if a suite
  * could not be run or statements per job have grown; a bound that was missed is reported and is no failure.
  */
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, release, totalmem, type } from 'node:os';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import freshBuild from '../../test/support/fresh-build.js';
 import { beAlone } from './alone.js';
@@ -28,13 +28,14 @@ const { positionals, values } = parseArgs({
 const chosen = positionals.length === 0 ? SUITES : positionals.map(suiteOf);
 // npm runs scripts in the folder of their package; INIT_CWD is where the person stands.
 const json = values.json && resolve(process.env.INIT_CWD ?? process.cwd(), values.json);
+if (json) mkdirSync(dirname(json), { recursive: true });
 
 // On, not once: tsx passes on a signal that the terminal has sent to the whole group already.
 let running: Bench | undefined;
 let isStopping = false;
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
-    if (!isStopping) void running?.end().finally(() => process.exit(130));
+    if (!isStopping) void running?.end().finally(() => process.exit(process.exitCode || 130));
     isStopping = true;
   });
 }

@@ -198,18 +198,20 @@ const FORGET_CLAIM = statement(
 
 // One probe of the claim's index per lane, whatever waits there. Below a mark that is given it reads nothing:
 // under a foreign snapshot all that was ever consumed still stands there.
-const READ_LANE_HEADS = statement(
-  'ReadLaneHeads',
-  `SELECT l.id AS lane_id, h.position AS head
+const LANE_HEADS = `SELECT l.id AS lane_id, h.position AS head
    FROM ffmpeg_master.lanes l
    LEFT JOIN unnest($1::int[], $2::bigint[]) AS mark(lane_id, low_water) ON mark.lane_id = l.id
    CROSS JOIN LATERAL (
      SELECT j.position FROM ffmpeg_master.jobs j
-     WHERE j.lane_id = l.id AND j.position >= coalesce(mark.low_water, 0) AND j.status = 'queued' AND NOT j.paused AND j.due_at IS NULL
+     WHERE j.lane_id = l.id AND j.position >= coalesce(mark.low_water, 0) AND j.status = 'queued' AND NOT j.paused
+       AND j.due_at IS NULL
      ORDER BY j.position, j.sequence_number LIMIT 1
-   ) h`,
-  { hot: true },
-);
+   ) h`;
+
+// Not hot: it may take long, and would then keep a connection from the claims.
+const READ_LANE_HEADS = statement('ReadLaneHeads', LANE_HEADS, { onePlan: true });
+
+const READ_LANE_HEADS_ABOVE = statement('ReadLaneHeadsAboveMarks', LANE_HEADS, { hot: true });
 
 @Injectable()
 export class ClaimRepository {
@@ -244,9 +246,14 @@ export class ClaimRepository {
     await this.database.query(FORGET_CLAIM, [node_id, claim_id]);
   }
 
-  /** Of each lane with work, its first waiting job; of those in `marks`, the first above the mark. */
-  laneHeads(marks: readonly LaneOffer[]): Promise<LaneHead[]> {
-    return this.database.query<LaneHead>(READ_LANE_HEADS, [
+  /** Of each lane with work, its first waiting job. */
+  wholeLaneHeads(): Promise<LaneHead[]> {
+    return this.database.query<LaneHead>(READ_LANE_HEADS, [[], []]);
+  }
+
+  /** The same, of lanes in `marks` the first above the mark. */
+  laneHeadsAbove(marks: readonly LaneOffer[]): Promise<LaneHead[]> {
+    return this.database.query<LaneHead>(READ_LANE_HEADS_ABOVE, [
       marks.map((mark) => mark.lane_id),
       marks.map((mark) => mark.low_water),
     ]);

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { useDatabase } from '../../test/support/database.js';
 import { DispatchMaster, PATIENT, PRINCIPAL } from '../../test/support/dispatch-master.js';
 import { eventually } from '../../test/support/eventually.js';
+import { Overloaded } from '../database/overloaded.js';
 import { LocalSignals } from '../../test/support/local-signals.js';
 import type { Asker } from './waiting-claim.js';
 
@@ -388,7 +389,14 @@ describe('a parked claim', () => {
 });
 
 describe('a claim that does not wait', () => {
-  it('is answered at once while others are parked and in flight', async () => {
+  it('is refused where as many wait as one master takes, and told to come again', async () => {
+    const master = await start();
+    const node = await master.node();
+    vi.spyOn(master.claims['parked'], 'size', 'get').mockReturnValue(20_000);
+    await expect(master.claim(node)).rejects.toThrow(Overloaded);
+  });
+
+  it('is answered empty while others stay parked, also where several come at once', async () => {
     const master = await start();
     const [parkedNode, node] = [await master.node({ queues: ['elsewhere'] }), await master.node()];
     const parked = master.claim(parkedNode, { wait_seconds: 60 });

@@ -13,8 +13,8 @@
  *                    └──────── none ──────────┘──no time left──▶ answered empty
  *
  * What holds, and why:
- *   - The same claim id gets the same attempts: every claim rides in one statement at its arrival, with a
- *     lane or without, because that statement looks for leases of its id under the node's counter.
+ *   - The same claim id gets the same attempts: every claim rides in a statement at its arrival, in the claim's or,
+ *     where no lane fits anybody in the group, in a small one; either looks for leases of its id under the node's counter.
  *   - No claim is answered empty before each of its lanes was tried: when its time is over the lane heads
  *     are read once more, and it goes on for as long as an open lane fits it.
  *   - "Nothing left" is believed only if no work was announced since the statement was sent.
@@ -196,7 +196,11 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
     try {
       const answers = await this.ask(offers, parts);
       this.failing = false;
-      this.metrics.claimed(answers);
+      if (offers.length > 0)
+        this.metrics.claimed(
+          answers,
+          parts.map(({ wanted }) => wanted),
+        );
       this.passOn(parts, answers);
       this.lanes.learn(
         offers,

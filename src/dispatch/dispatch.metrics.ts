@@ -56,13 +56,15 @@ export class DispatchMetrics {
     });
   }
 
-  claimed(answers: readonly PartAnswer[]): void {
-    this.perStatement.observe(answers.length);
+  /** `wanted`: the slots that each part asked for. */
+  claimed(answers: readonly PartAnswer[], wanted: readonly number[]): void {
+    this.perStatement.observe(wanted.reduce((sum, slots) => sum + slots, 0));
     let taken = 0;
-    for (const answer of answers) {
+    answers.forEach((answer, index) => {
       taken += answer.attempts.length;
-      if (answer.attempts.length === 0) this.slots.inc({ outcome: outcomeOf(answer) });
-    }
+      const missing = (wanted[index] ?? 0) - answer.attempts.length;
+      if (missing > 0) this.slots.inc({ outcome: outcomeOf(answer) }, missing);
+    });
     if (taken > 0) this.slots.inc({ outcome: 'taken' }, taken);
     this.attempts.inc({ result: taken > 0 ? 'success' : 'no_jobs' });
   }
@@ -84,7 +86,7 @@ export class DispatchMetrics {
   }
 }
 
-/** Why a part got nothing. */
+/** Why a part got less than it asked for. */
 function outcomeOf({ again, able, full, refused }: PartAnswer): string {
   if (again) return 'again';
   if (!able) return 'node';

@@ -63,6 +63,7 @@ const HOT: Record<string, Expected> = {
     because: 'a claim reads its node, and its lease where it has one',
   },
   ReadLaneHeads: { by: ['idx_jobs_queue_priority'], factor: 1, because: 'one probe a lane' },
+  ReadLaneHeadsAboveMarks: { by: ['idx_jobs_queue_priority'], factor: 1, because: 'one probe a lane' },
   FindAttempts: { by: ['leases_claim', 'jobs_pkey'], factor: 2, because: 'a lease and its job' },
   ExtendLeases: {
     // PostgreSQL 18 may skip through the statuses, of which there are two.
@@ -124,6 +125,8 @@ async function drive(database: ExplainingDatabase, signals = new LocalSignals())
     await Promise.all(Array.from({ length: GROUP }, () => master.submit()));
     await submitWithKey(master);
     await submitWithKey(master);
+    // Within the pause after the first look, the second one reads from the marks.
+    await master.lanes.readHeads();
     await master.lanes.readHeads();
     const claim_id = randomUUID();
     const attempts = await master.claim(node, { max_jobs: GROUP, claim_id });

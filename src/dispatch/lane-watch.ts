@@ -2,8 +2,9 @@ import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@ne
 import { LaneDirectory } from '../jobs/lane-directory.js';
 import { LOGGER, type Logger } from '../logging/logger.js';
 import { Signals } from '../signals/signals.js';
-import { ClaimRepository, type LaneHead, type LaneOffer, type PartAnswer } from './claim.repository.js';
+import { ClaimRepository, type LaneOffer, type PartAnswer } from './claim.repository.js';
 import { LaneBoard, type BoardLane } from './lane-board.js';
+import { LaneLooks } from './lane-looks.js';
 import { QueueDirectory } from './queue-directory.js';
 
 /** What was offered to a statement, with the state of the board that it was taken from. */
@@ -14,32 +15,13 @@ export interface Offer extends LaneOffer {
 }
 
 /**
- * Between two looks that read each lane from its beginning, in milliseconds: not before, where claims go on, and
- * not later. A late commit, a locker that rolled back, or a job that re-entered while its signal was lost stands
- * below a low-water mark, and is found by such a look alone.
- */
-const WHOLE_LOOK_DUE = 5_000;
-const WHOLE_LOOK_AT_LATEST = 8_000;
-
-/**
- * Where a lane was announced and its claims found nothing above its mark, in milliseconds: a row that somebody
- * keeps locked is seen by each look and found by no claim.
- */
-const LOOK_AGAIN_AFTER = 100;
-
-/**
- * A look at the whole lanes takes at most this share of the time. Where a foreign transaction keeps dead rows, it
- * reads through all that was ever consumed: 700,000 rows, every second, were half the server's time.
- */
-const WHOLE_LOOK_SHARE = 0.05;
-
-/**
  * What this master knows of the lanes: which have work, and which queues are paused or at their limit. Fed
  * by signals, by what claims find, and by a look at all lane heads.
  */
 @Injectable()
 export class LaneWatch implements OnModuleInit, OnModuleDestroy {
   private readonly board: LaneBoard;
+  private readonly looks: LaneLooks;
   private readonly limited = new Set<string>();
   /** Of each queue, the last time it was reopened, counted in reopenings of any. */
   private readonly reopened = new Map<string, number>();
@@ -49,18 +31,16 @@ export class LaneWatch implements OnModuleInit, OnModuleDestroy {
   private look: Promise<void> | undefined;
   private nextLook: Promise<void> | undefined;
   private soon: NodeJS.Timeout | undefined;
-  /** `performance.now()` of the last look at whole lanes, and how soon after it the next may be. */
-  private wholeLookAt = -Infinity;
-  private wholeLookPause = 0;
 
   constructor(
-    private readonly repository: ClaimRepository,
+    repository: ClaimRepository,
     private readonly lanes: LaneDirectory,
     private readonly queues: QueueDirectory,
     private readonly signals: Signals,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {
     this.board = new LaneBoard((name) => this.queues.get(name));
+    this.looks = new LaneLooks(repository, () => this.board.lowWaters());
   }
 
   onModuleInit(): void {
@@ -109,8 +89,7 @@ export class LaneWatch implements OnModuleInit, OnModuleDestroy {
   }
 
   offers(lane_ids: readonly number[]): Offer[] {
-    if (performance.now() - this.wholeLookAt > Math.max(WHOLE_LOOK_DUE, this.wholeLookPause))
-      void this.readHeads();
+    if (this.looks.isDue) void this.readHeads();
     return lane_ids.flatMap((id) => {
       const known = this.board.get(id);
       return known
@@ -165,11 +144,10 @@ export class LaneWatch implements OnModuleInit, OnModuleDestroy {
   /** At the whole lanes, as soon as that may be. */
   private lookSoon(): void {
     if (this.soon) return;
-    const due = this.wholeLookAt + Math.max(LOOK_AGAIN_AFTER, this.wholeLookPause) - performance.now();
     this.soon = setTimeout(() => {
       this.soon = undefined;
       void this.readHeads();
-    }, due);
+    }, this.looks.mayBeIn);
     this.soon.unref();
   }
 
@@ -179,7 +157,7 @@ export class LaneWatch implements OnModuleInit, OnModuleDestroy {
 
   private async refresh(): Promise<void> {
     try {
-      const heads = await this.heads();
+      const heads = await this.looks.read();
       const lanes = await this.lanes.byIds(heads.map((head) => head.lane_id));
       const byId = new Map(lanes.map((lane) => [lane.id, lane]));
       for (const { lane_id, head } of heads) {
@@ -190,16 +168,6 @@ export class LaneWatch implements OnModuleInit, OnModuleDestroy {
       this.logger.debug({ err: error }, 'could not read the lane heads; the next resync tries again');
     }
     this.changed();
-  }
-
-  private async heads(): Promise<LaneHead[]> {
-    const began = performance.now();
-    if (began - this.wholeLookAt < this.wholeLookPause)
-      return this.repository.laneHeads(this.board.lowWaters());
-    this.wholeLookAt = began;
-    const heads = await this.repository.laneHeads([]);
-    this.wholeLookPause = Math.min((performance.now() - began) / WHOLE_LOOK_SHARE, WHOLE_LOOK_AT_LATEST);
-    return heads;
   }
 
   private async announced(lane_id: number, count: number): Promise<void> {

@@ -1,7 +1,7 @@
 /**
  * A master claims above its low-water mark and so passes over a job that turns up below it. Such a job is
- * claimed within ten seconds all the same: with every signal lost, no look at the lane heads, and a lane
- * that never runs empty, which is when nothing but the age of the mark tells the master to look there.
+ * claimed within ten seconds all the same: with every signal lost, no resync, and a lane that never runs empty, which is
+ * when nothing but claims that go on make the master look at the whole lane.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { useDatabase } from '../../test/support/database.js';
@@ -12,7 +12,7 @@ import { WatchedDatabase } from '../../test/support/watched-database.js';
 import type { Database } from '../database/database.js';
 import type { AttemptRow } from './claim.repository.js';
 
-/** What guarantees.md's promise I1 comes to for a job that a mark has passed, in milliseconds. */
+/** What I1 (docs/test-plan.md) comes to for a job that a mark has passed, in milliseconds. */
 const BOUND = 10_000;
 
 const db = useDatabase();

@@ -43,7 +43,7 @@ async function drain({ dsn, nodes, slots, lines, jobs }: StatementDrain): Promis
   const reports = new ReportRepository(database);
   const settings = new Settings();
   const backoff = backoffTable(settings.retry);
-  const heads = await claims.laneHeads();
+  const heads = await claims.wholeLaneHeads();
   const [lane] = heads;
   if (!lane || heads.length > 1) throw new Error(`jobs wait in ${heads.length} lanes; one was expected`);
 

@@ -26,6 +26,10 @@ const BESIDE = 1_000;
 /** Jobs in one claim. */
 const CLAIM = 10;
 
+/** Pages of a list, and jobs in each. */
+const PAGES = 15;
+const PAGE = 50;
+
 /** Claims of each size in one turn. */
 const CLAIMS = 10;
 
@@ -81,6 +85,7 @@ async function inLanesOfOneTenant(bench: Bench, postgres: BenchPostgres): Promis
     };
   });
   await settle(postgres, sides);
+  await listPages(bench, sides);
   await compare(bench, postgres, 'waiting', sides, { small: lanes.small.waiting, big: lanes.big.waiting });
   await compare(bench, postgres, 'foreign_lane', sides, {
     small: lanes.small.foreign_lane,
@@ -89,6 +94,27 @@ async function inLanesOfOneTenant(bench: Bench, postgres: BenchPostgres): Promis
   await each(sides, ({ masters }) => post(masters, '/api/v1/queues/heap/pause'));
   await compare(bench, postgres, 'paused', sides, { small: lanes.small.paused, big: lanes.big.paused });
   await closeSides(postgres, sides);
+}
+
+/** Pages of GET /jobs, each from where the last one ended. */
+async function listPages(bench: Bench, sides: Record<Size, Side>): Promise<void> {
+  const cursors: Record<Size, string> = { small: '', big: '' };
+  for (let page = -WARM_UP; page < PAGES; page += 1) {
+    for (const size of SIDES) {
+      const began = performance.now();
+      const response = await fetch(
+        `${sides[size].masters.urls[0]}/api/v1/jobs?status=queued&limit=${PAGE}${cursors[size]}`,
+        { headers: { authorization: `Bearer ${KEY}` } },
+      );
+      const { items, next_cursor } = (await response.json()) as {
+        items: object[];
+        next_cursor: string | null;
+      };
+      if (page >= 0) bench.add(`list.${size}.page`, 'ms', performance.now() - began);
+      if (items.length !== PAGE) throw new Error(`a page of ${items.length} jobs instead of ${PAGE}`);
+      cursors[size] = next_cursor === null ? '' : `&cursor=${encodeURIComponent(next_cursor)}`;
+    }
+  }
 }
 
 /** A thousand tenants: with one job each, and with a thousand each. */

@@ -69,7 +69,10 @@ export const fleet: Suite = {
     const updatesAfter = await updates(dsn);
     for (const [table, { all: rows, hot }] of Object.entries(updatesAfter)) {
       const earlier = updatesBefore[table];
-      bench.add(`hot_updates.${table}`, 'share', (hot - (earlier?.hot ?? 0)) / (rows - (earlier?.all ?? 0)));
+      const share = (hot - (earlier?.hot ?? 0)) / (rows - (earlier?.all ?? 0));
+      bench.add(`hot_updates.${table}`, 'share', share);
+      if (!(share > 0.99))
+        throw new Error(`${Math.round(share * 100)} % of the updates of ${table} were in place`);
     }
     bench.atMost('cores', sumOfMeasured(coresOf(began, before)), 0.25);
     await load.call('stopFleet', undefined);

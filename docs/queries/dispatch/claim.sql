@@ -146,6 +146,18 @@ FROM ffmpeg_master.lanes l
 LEFT JOIN unnest($1::int[], $2::bigint[]) AS mark(lane_id, low_water) ON mark.lane_id = l.id
 CROSS JOIN LATERAL (
   SELECT j.position FROM ffmpeg_master.jobs j
-  WHERE j.lane_id = l.id AND j.position >= coalesce(mark.low_water, 0) AND j.status = 'queued' AND NOT j.paused AND j.due_at IS NULL
+  WHERE j.lane_id = l.id AND j.position >= coalesce(mark.low_water, 0) AND j.status = 'queued' AND NOT j.paused
+    AND j.due_at IS NULL
+  ORDER BY j.position, j.sequence_number LIMIT 1
+) h;
+
+-- ReadLaneHeadsAboveMarks
+SELECT l.id AS lane_id, h.position AS head
+FROM ffmpeg_master.lanes l
+LEFT JOIN unnest($1::int[], $2::bigint[]) AS mark(lane_id, low_water) ON mark.lane_id = l.id
+CROSS JOIN LATERAL (
+  SELECT j.position FROM ffmpeg_master.jobs j
+  WHERE j.lane_id = l.id AND j.position >= coalesce(mark.low_water, 0) AND j.status = 'queued' AND NOT j.paused
+    AND j.due_at IS NULL
   ORDER BY j.position, j.sequence_number LIMIT 1
 ) h;
