@@ -16,7 +16,7 @@ import { isConnectionLost, isDeadlock, isLockTimeout, isRetriable } from './sql-
  * Members of one group that may each wait for a lock in vain, 2 s each. One row that somebody holds then stops the
  * rest of its group for 4 s, and not for as long as it is held.
  */
-const MAX_LOCK_TIMEOUTS = 3;
+export const MAX_LOCK_TIMEOUTS = 3;
 
 export interface GroupedOptions<Item, Result> {
   /** Label of the metrics: `claims`. */

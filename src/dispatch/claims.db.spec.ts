@@ -475,6 +475,51 @@ describe('a lane that looked full and is not', () => {
   });
 });
 
+describe('a node that looked full and is not', () => {
+  it('gets the job of another queue where the first one is at its limit', async () => {
+    const master = await start();
+    await limit('default', 1);
+    signals.resync();
+    const [busy, node] = [await master.node({ slots: 1 }), await master.node({ slots: 1 })];
+    await master.submit();
+    expect(await master.claim(busy)).toHaveLength(1);
+    for (let k = 0; k < 4; k += 1) await master.submit({ priority: 'high' });
+    const other = await master.submit({ queue: 'batch' });
+    const claimed = await master.claim(node, { max_jobs: 4 });
+    expect(claimed.map(({ id }) => id)).toEqual([other.id]);
+  });
+
+  it('has room for a second claim where the first one found less than it asked for', async () => {
+    const master = await start();
+    const node = await master.node({ slots: 4 });
+    const gone = await master.submit({ priority: 'high' });
+    await db.pool.query('DELETE FROM ffmpeg_master.jobs WHERE id = $1', [gone.id]);
+    await master.lanes.readHeads();
+    for (let k = 0; k < 3; k += 1) await master.submit();
+    const answers = await Promise.all([
+      master.claim(node, { max_jobs: 4 }),
+      master.claim(node, { max_jobs: 4 }),
+    ]);
+    expect(answers.flat()).toHaveLength(3);
+  });
+});
+
+describe('a claim that comes again while its first is parked', () => {
+  it('takes the place of the first, and is given jobs once', async () => {
+    const master = await start();
+    const node = await master.node({ slots: 4 });
+    const claim_id = randomUUID();
+    const first = master.claim(node, { claim_id, max_jobs: 2, wait_seconds: 60 });
+    await eventually(() => expect(master.claims['parked'].fresh.size).toBe(0));
+    const again = master.claim(node, { claim_id, max_jobs: 2, wait_seconds: 60 });
+    expect(await first).toEqual([]);
+    await Promise.all([1, 2, 3, 4].map(() => master.submit()));
+    expect((await again).length).toBeGreaterThan(0);
+    const { rows } = await db.pool.query('SELECT count(*)::int AS n FROM ffmpeg_master.leases');
+    expect(rows[0].n).toBe((await again).length);
+  });
+});
+
 describe('two claims of one node at once', () => {
   it('are each answered once, also when both are repeated elsewhere', async () => {
     const [master, other] = [await start(), await start()];

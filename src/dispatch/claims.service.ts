@@ -25,8 +25,8 @@
 import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { Settings } from '../config/settings.js';
 import { Overloaded } from '../database/overloaded.js';
-import { mayBeOneMembersFault } from '../database/grouped.js';
-import { isConnectionLost } from '../database/sql-errors.js';
+import { MAX_LOCK_TIMEOUTS, mayBeOneMembersFault } from '../database/grouped.js';
+import { isConnectionLost, isLockTimeout } from '../database/sql-errors.js';
 import { LOGGER, type Logger } from '../logging/logger.js';
 import { NodeDirectory } from '../nodes/node-directory.js';
 import { nodeNotFound } from '../nodes/nodes.service.js';
@@ -114,6 +114,10 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
       max_jobs: request.max_jobs,
       wait: 'wait_seconds' in request ? (request.wait_seconds ?? 0) * 1000 : 0,
     });
+    // A repeat beside its first: that one's connection is gone, whatever a balancer keeps open. One that rides may
+    // be answered yet, and the repeat finds that by its id.
+    const before = this.parked.find(node_id, request.claim_id);
+    if (before && !before.riding) this.settle(before, []);
     this.parked.add(claim);
     // One that does not wait is answered by its first statement.
     if (claim.patient) this.deadlines.add(claim);
@@ -143,7 +147,11 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
 
   /** Attempts have ended: their nodes have room again, their queues perhaps too. */
   freed(node_ids: ReadonlySet<string>, queues: Iterable<string>): void {
-    for (const claim of this.parked) if (node_ids.has(claim.node.id)) claim.full = false;
+    for (const claim of this.parked) {
+      if (!node_ids.has(claim.node.id)) continue;
+      claim.full = false;
+      claim.freed = true;
+    }
     this.lanes.reopen(queues);
   }
 
@@ -189,10 +197,11 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
     return parts;
   }
 
-  private async ride(parts: readonly Part[]): Promise<void> {
+  /** Answers what went wrong, if anything did; the claims know it by then. */
+  private async ride(parts: readonly Part[]): Promise<unknown> {
     const offers = this.lanes.offers([...new Set(parts.flatMap(({ lane_id }) => lane_id ?? []))]);
     const claims = new Set(parts.map(({ claim }) => claim));
-    for (const claim of claims) claim.riding = true;
+    for (const claim of claims) Object.assign(claim, { riding: true, freed: false });
     try {
       const answers = await this.ask(offers, parts);
       this.failing = false;
@@ -209,6 +218,7 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
       this.answer(group(parts, answers, ({ claim }) => claim));
     } catch (error) {
       await this.failed(parts, claims, error);
+      return error;
     } finally {
       for (const claim of claims) claim.riding = false;
     }
@@ -247,16 +257,15 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
 
   private answer(answers: ReadonlyMap<WaitingClaim, readonly PartAnswer[]>): void {
     const over: WaitingClaim[] = [];
+    const unsure = nodesWithUnusedRoom(answers);
     for (const [claim, parts] of answers) {
       this.parked.fresh.delete(claim);
       claim.riding = false;
       const attempts = parts.flatMap((part) => part.attempts);
       if (attempts.length > 0) this.settle(claim, attempts);
       else if (parts.some((part) => part.again)) void this.answerAgain(claim);
-      // Slots that found no job counted towards the node's room, so beside them a full node says nothing.
-      else if (!parts.some((part) => part.short) && parts.some((part) => part.full || !part.able)) {
-        claim.full = true;
-      }
+      else if (parts.some((part) => !part.able)) claim.full = true;
+      else if (parts.some((part) => part.full)) claim.full = !claim.freed && !unsure.has(claim.node.id);
       if (claim.answered) continue;
       // It may have hung up while it rode: nobody would tell of that again.
       if (this.draining.isDraining || claim.asker.gone) this.settle(claim, []);
@@ -281,17 +290,28 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
     error: unknown,
   ): Promise<void> {
     if (isConnectionLost(error)) return this.lost(claims, error);
-    if (claims.size > 1 && mayBeOneMembersFault(error)) {
-      for (const one of claims) await this.ride(parts.filter(({ claim }) => claim === one));
-      return;
+    if (claims.size > 1 && (mayBeOneMembersFault(error) || isLockTimeout(error))) {
+      return this.rideOneByOne(parts, claims);
     }
     for (const claim of claims) this.reject(claim, error);
+  }
+
+  /** Until too many wait in vain for a lock: those that are left are told the same. */
+  private async rideOneByOne(parts: readonly Part[], claims: ReadonlySet<WaitingClaim>): Promise<void> {
+    let lockTimeouts = 0;
+    for (const one of claims) {
+      const error = await this.ride(parts.filter(({ claim }) => claim === one));
+      if (isLockTimeout(error)) lockTimeouts += 1;
+      if (lockTimeouts < MAX_LOCK_TIMEOUTS) continue;
+      for (const claim of claims) if (!claim.answered && claim.riding) this.reject(claim, error);
+      return;
+    }
   }
 
   /** It may have been committed: a claim that still has time first looks for its attempts again. */
   private async lost(claims: ReadonlySet<WaitingClaim>, error: unknown): Promise<void> {
     for (const claim of claims) {
-      if (claim.patient) this.parked.fresh.add(claim);
+      if (claim.patient && !this.draining.isDraining) this.parked.fresh.add(claim);
       else this.reject(claim, error);
     }
     if (!this.failing) this.logger.warn({ err: error }, 'the connection was lost in a claim; it is repeated');
@@ -339,6 +359,17 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
   private answerAll(): void {
     for (const claim of this.parked) if (!claim.riding) this.settle(claim, []);
   }
+}
+
+/**
+ * Slots that found no job, or that their queue refused, counted towards their node's room: beside them, a full node
+ * says nothing.
+ */
+function nodesWithUnusedRoom(answers: ReadonlyMap<WaitingClaim, readonly PartAnswer[]>): Set<string> {
+  const nodes = new Set<string>();
+  for (const [claim, parts] of answers)
+    if (parts.some((part) => part.short || part.refused)) nodes.add(claim.node.id);
+  return nodes;
 }
 
 /** The answers of a statement, by what their parts have in common. */

@@ -353,6 +353,23 @@ describe('a group', () => {
     expect(good).toEqual([1, 2].map(() => ({ status: 'fulfilled', value: 'accepted' })));
   });
 
+  it('of claims fails alone the claim of a node that somebody holds', async () => {
+    const free = await master.node();
+    await Promise.all([1, 2].map(() => master.submit()));
+    await master.lanes.readHeads();
+    const holder = await db.pool.connect();
+    try {
+      await holder.query('BEGIN');
+      await holder.query('SELECT FROM ffmpeg_master.node_counters WHERE node_id = $1 FOR UPDATE', [node]);
+      const [held, other] = await Promise.allSettled([master.claim(node), master.claim(free)]);
+      expect(held).toMatchObject({ status: 'rejected', reason: { code: '55P03' } });
+      expect(other).toMatchObject({ status: 'fulfilled', value: [{}] });
+    } finally {
+      await holder.query('ROLLBACK');
+      holder.release();
+    }
+  });
+
   it('of heartbeats fails alone the lease that somebody holds', async () => {
     await Promise.all([1, 2, 3].map(() => master.submit()));
     await master.lanes.readHeads();

@@ -61,6 +61,16 @@ describe('a low-water mark', () => {
     expect(board.lowWater(lane.id)).toBe(20 * SECOND);
   });
 
+  it('outlives the lane that a look found empty, unless work was announced since the look began', () => {
+    const versions = board.versions();
+    board.add(lane, 1, 101 * SECOND);
+    board.gone(lane.id, versions.get(lane.id) ?? -1);
+    expect(board.get(lane.id)).toBeDefined();
+    board.gone(lane.id, board.versions().get(lane.id) ?? -1);
+    expect(board.get(lane.id)).toBeUndefined();
+    expect(board.lowWater(lane.id)).toBe(100 * SECOND);
+  });
+
   it('stays where a look found a head above it, and outlives its lane on the board', () => {
     board.seen(lane, 130 * SECOND);
     board.remove(lane.id);

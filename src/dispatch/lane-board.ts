@@ -125,6 +125,16 @@ export class LaneBoard {
     }
   }
 
+  /** The lanes with work, and the version of each. */
+  versions(): Map<number, number> {
+    return new Map([...this.lanes].map(([id, { version }]) => [id, version]));
+  }
+
+  /** Nothing waited in the lane, by a look that began at `version`. */
+  gone(id: number, version: number): void {
+    if (this.lanes.get(id)?.version === version) this.remove(id);
+  }
+
   remove(id: number): void {
     if (this.lanes.delete(id)) this.sorted = undefined;
   }

@@ -38,12 +38,15 @@ export class LaneLooks {
     private readonly marks: () => LaneOffer[],
   ) {}
 
-  async read(): Promise<LaneHead[]> {
+  /** `whole`: lanes that are not among the heads have nothing that waits. */
+  async read(): Promise<{ heads: LaneHead[]; whole: boolean }> {
     const began = performance.now();
-    if (began - this.wholeAt < this.pause) return this.repository.laneHeadsAbove(this.marks());
+    if (began - this.wholeAt < this.pause) {
+      return { heads: await this.repository.laneHeadsAbove(this.marks()), whole: false };
+    }
     this.wholeAt = began;
     try {
-      return await this.repository.wholeLaneHeads();
+      return { heads: await this.repository.wholeLaneHeads(), whole: true };
     } finally {
       const took = performance.now() - began;
       this.pause = Math.min(took / SHARE, Math.max(AT_EARLIEST, AT_LATEST - took));
@@ -57,6 +60,7 @@ export class LaneLooks {
 
   /** Milliseconds until a whole look may be taken for a lane that seems emptier than it was announced. */
   get mayBeIn(): number {
-    return this.wholeAt + Math.max(AGAIN_AFTER, this.pause) - performance.now();
+    // Timers count whole milliseconds, and may come a fraction early.
+    return Math.ceil(this.wholeAt + Math.max(AGAIN_AFTER, this.pause) - performance.now()) + 1;
   }
 }

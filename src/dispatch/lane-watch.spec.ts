@@ -128,11 +128,12 @@ describe('a look at the lane heads', () => {
   it('is taken where something was announced and nothing found above the mark', async () => {
     take();
     await end();
+    await announce();
     looks.length = 0;
     learn(watch.offers([lane.id]), SHORT);
     learn(watch.offers([lane.id]), SHORT);
     expect(isOpen()).toBe(false);
-    await vi.advanceTimersByTimeAsync(101);
+    await vi.advanceTimersByTimeAsync(105);
     expect(looks).toEqual([[]]);
   });
 });

@@ -9,6 +9,7 @@ import { QueueDirectory } from './queue-directory.js';
 
 /** What was offered to a statement, with the state of the board that it was taken from. */
 export interface Offer extends LaneOffer {
+  readonly queue: string;
   readonly version: number;
   /** How often queues had been reopened by then. */
   readonly reopenings: number;
@@ -92,16 +93,10 @@ export class LaneWatch implements OnModuleInit, OnModuleDestroy {
     if (this.looks.isDue) void this.readHeads();
     return lane_ids.flatMap((id) => {
       const known = this.board.get(id);
-      return known
-        ? [
-            {
-              lane_id: id,
-              low_water: this.board.lowWater(id),
-              version: known.version,
-              reopenings: this.reopenings,
-            },
-          ]
-        : [];
+      if (!known) return [];
+      const { lane, version } = known;
+      const low_water = this.board.lowWater(id);
+      return [{ lane_id: id, queue: lane.queue, low_water, version, reopenings: this.reopenings }];
     });
   }
 
@@ -109,8 +104,7 @@ export class LaneWatch implements OnModuleInit, OnModuleDestroy {
   learn(offers: readonly Offer[], rows: ReadonlyMap<number, readonly PartAnswer[]>): void {
     const short = new Set<string>();
     const refused = new Set<string>();
-    for (const { lane_id, low_water, version, reopenings } of offers) {
-      const queue = this.board.get(lane_id)?.lane.queue ?? '';
+    for (const { lane_id, queue, low_water, version, reopenings } of offers) {
       const parts = rows.get(lane_id) ?? [];
       const jobs = parts.flatMap(({ attempts }) => attempts);
       const last = jobs.reduce((most, job) => Math.max(most, job.position), 0);
@@ -157,13 +151,17 @@ export class LaneWatch implements OnModuleInit, OnModuleDestroy {
 
   private async refresh(): Promise<void> {
     try {
-      const heads = await this.looks.read();
+      const before = this.board.versions();
+      const { heads, whole } = await this.looks.read();
       const lanes = await this.lanes.byIds(heads.map((head) => head.lane_id));
       const byId = new Map(lanes.map((lane) => [lane.id, lane]));
       for (const { lane_id, head } of heads) {
         const lane = byId.get(lane_id);
         if (lane) this.board.seen(lane, head);
       }
+      // Others took what was announced here, where no claim of this master fits.
+      if (whole) for (const { lane_id } of heads) before.delete(lane_id);
+      if (whole) for (const [id, version] of before) this.board.gone(id, version);
     } catch (error) {
       this.logger.debug({ err: error }, 'could not read the lane heads; the next resync tries again');
     }

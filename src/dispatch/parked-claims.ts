@@ -21,6 +21,7 @@ export class ParkedClaims implements Iterable<WaitingClaim> {
   /** Their time is over and the lane heads were read once more for them. */
   readonly over = new Set<WaitingClaim>();
   private readonly all = new Set<WaitingClaim>();
+  private readonly byId = new Map<string, WaitingClaim>();
   private readonly byKind = new Map<string, { readonly node: NodeRow; readonly claims: Set<WaitingClaim> }>();
   private readonly kinds = new WeakMap<NodeRow, string>();
 
@@ -32,8 +33,14 @@ export class ParkedClaims implements Iterable<WaitingClaim> {
     return this.all.values();
   }
 
+  /** The claim of this id that came last. */
+  find(node_id: string, claim_id: string): WaitingClaim | undefined {
+    return this.byId.get(`${node_id} ${claim_id}`);
+  }
+
   add(claim: WaitingClaim): void {
     this.all.add(claim);
+    this.byId.set(idOf(claim), claim);
     this.fresh.add(claim);
     const kind = this.kindOf(claim.node);
     const group = this.byKind.get(kind);
@@ -43,6 +50,7 @@ export class ParkedClaims implements Iterable<WaitingClaim> {
 
   remove(claim: WaitingClaim): void {
     if (!this.all.delete(claim)) return;
+    if (this.byId.get(idOf(claim)) === claim) this.byId.delete(idOf(claim));
     this.fresh.delete(claim);
     this.over.delete(claim);
     const kind = this.kindOf(claim.node);
@@ -66,4 +74,8 @@ export class ParkedClaims implements Iterable<WaitingClaim> {
     }
     return kind;
   }
+}
+
+function idOf({ node, claim_id }: WaitingClaim): string {
+  return `${node.id} ${claim_id}`;
 }

@@ -13,6 +13,7 @@ export class QueueDirectory implements OnModuleInit, OnModuleDestroy {
   private readonly listeners = new Set<() => void>();
   private readonly unsubscribe: (() => void)[] = [];
   private loading: Promise<void> | undefined;
+  private nextLoad: Promise<void> | undefined;
 
   constructor(
     private readonly repository: QueuesRepository,
@@ -47,9 +48,14 @@ export class QueueDirectory implements OnModuleInit, OnModuleDestroy {
     this.listeners.add(listener);
   }
 
+  /** By a read that began after this call: one is in flight, and all who ask meanwhile share the next. */
   load(): Promise<void> {
-    this.loading ??= this.read().finally(() => (this.loading = undefined));
-    return this.loading;
+    if (!this.loading) return (this.loading = this.read().finally(() => (this.loading = undefined)));
+    this.nextLoad ??= this.loading.catch(untilNextResync).then(() => {
+      this.nextLoad = undefined;
+      return this.load();
+    });
+    return this.nextLoad;
   }
 
   private async read(): Promise<void> {

@@ -24,6 +24,8 @@ export class WaitingClaim {
   looking = false;
   /** It rides in the statement that is in flight. */
   riding = false;
+  /** An attempt of its node has ended since that statement was sent. */
+  freed = false;
   answered = false;
 
   private resolve!: (attempts: AttemptRow[]) => void;
