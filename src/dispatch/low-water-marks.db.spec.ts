@@ -12,7 +12,7 @@ import { WatchedDatabase } from '../../test/support/watched-database.js';
 import type { Database } from '../database/database.js';
 import type { AttemptRow } from './claim.repository.js';
 
-/** What guarantees.md's promise I1 comes to for a job that a mark has passed, in milliseconds. */
+/** What promise I1 (docs/test-plan.md) comes to for a job that a mark has passed, in milliseconds. */
 const BOUND = 10_000;
 
 const db = useDatabase();
