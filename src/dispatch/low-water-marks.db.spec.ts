@@ -12,7 +12,7 @@ import { WatchedDatabase } from '../../test/support/watched-database.js';
 import type { Database } from '../database/database.js';
 import type { AttemptRow } from './claim.repository.js';
 
-/** What promise I1 (docs/test-plan.md) comes to for a job that a mark has passed, in milliseconds. */
+/** What I1 (docs/test-plan.md) comes to for a job that a mark has passed, in milliseconds. */
 const BOUND = 10_000;
 
 const db = useDatabase();
