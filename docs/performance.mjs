@@ -195,7 +195,7 @@ function conditionsOf({ cores, cpu, memory_gib, node, system, at, busy_cores, qu
     'PostgreSQL 15',
     at && `begun ${at}`,
     busy_cores !== undefined && `load average before it ${readable(busy_cores)}`,
-    quick && 'with --quick: one round',
+    quick && 'with --quick: fewer rounds',
   ];
   return said.filter(Boolean).join(', ');
 }

@@ -66,7 +66,7 @@ export class Bench {
     return medianOf(sample.values);
   }
 
-  /** A value of the issue's table with its bound, by its name there without the suite. */
+  /** A value of the table of bounds in docs/performance.md, by its name there without the suite. */
   atLeast(name: string, value: number, bound: number): void {
     this.found.push({ name: `${this.suite}.${name}`, value, bound: `≥ ${bound}`, holds: value >= bound });
   }

@@ -1,6 +1,6 @@
 /**
  * What a key may do, and which roles may do it: the one table. Names as ffmpeg-rtmp planned them, and ours
- * for what it did not have. docs/security.md prints this table.
+ * for what it did not have.
  */
 
 export const PERMISSIONS = [

@@ -46,7 +46,7 @@ describe('a master', () => {
     });
   });
 
-  it('serves metrics on a port of their own, with the names of interface.md', async () => {
+  it('serves metrics on a port of their own, with the names of docs/metrics.md', async () => {
     await get('/api/v1/jobs');
     const text = await (await fetch(`${master.metricsUrl}/metrics`)).text();
     for (const name of [

@@ -1,4 +1,4 @@
-/** `verify`: holds the live database against the promises of design/guarantees.md. */
+/** `verify`: holds the live database against the promises of docs/test-plan.md. */
 import { type Command, Option } from 'commander';
 import { loadSettings } from '../config/load-settings.js';
 import { isMissingSchema } from '../database/sql-errors.js';

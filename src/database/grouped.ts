@@ -19,7 +19,7 @@ import { isConnectionLost, isDeadlock, isLockTimeout, isRetriable } from './sql-
 export const MAX_LOCK_TIMEOUTS = 3;
 
 export interface GroupedOptions<Item, Result> {
-  /** Label of the metrics: `claims`. */
+  /** Label of the metrics: `reports`. */
   readonly name: string;
   /** Does the work of all items at once; answers one result an item, in their order. */
   readonly run: (items: readonly Item[]) => Promise<readonly Result[]>;

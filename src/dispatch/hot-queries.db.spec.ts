@@ -2,10 +2,10 @@
  * How each hot query finds its rows, on tables as a busy cluster has them: by which index, and that it reads
  * no more rows than it answers, times a factor that is written beside it.
  *
- * Each is looked at three times: as planned with its values, as the generic plan that a session keeps from
- * the sixth execution on, and as the generic plan that a session kept from the time when the tables were
- * empty. The last is what every master of a new cluster runs with until the first ANALYZE, or for hours
- * where statistics do not change: nothing else tells a session to plan again.
+ * Each is looked at three times: as planned with its values, which is what happens behind a pooler, as the generic
+ * plan that a session makes at the first execution and keeps (docs/adr/0014), and as the generic plan that a session
+ * kept from the time when the tables were empty. The last is what every master of a new cluster runs with until the
+ * first ANALYZE, or for hours where statistics do not change: nothing else tells a session to plan again.
  */
 import { randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';

@@ -27,9 +27,8 @@ const ACCEPTED = `request AS MATERIALIZED (
    )`;
 
 /**
- * One statement for all requests that came in while the last one was in flight: keys, then jobs, as
- * database.md orders the tables. A request whose key another one holds inserts nothing; so does a job id that
- * exists.
+ * One statement for all requests that came in while the last one was in flight: keys first, then jobs.
+ * A request whose key another one holds inserts nothing; so does a job id that exists.
  */
 export const CREATE_JOBS = `WITH ${ACCEPTED},
    created AS (

@@ -52,7 +52,7 @@ export class PlanSession {
 
   private constructor(private readonly client: pg.Client) {}
 
-  /** `custom`: planned with its values, as the first five times. `generic`: the plan that is then kept. */
+  /** `custom`: planned with its values. `generic`: the plan that a connection makes first and keeps (docs/adr/0014). */
   static async open(dsn: string, mode: 'custom' | 'generic'): Promise<PlanSession> {
     const client = new pg.Client({ connectionString: dsn });
     // Dropping the spec's database ends what is still open.

@@ -1,6 +1,6 @@
 /**
- * A master for the worker's own specs: real HTTP over loopback, the worker protocol of interface.md, no
- * database. It behaves well by itself and can be told to answer anything else, or nothing.
+ * A master for the worker's own specs: real HTTP over loopback, the worker protocol, no database. It behaves well by
+ * itself and can be told to answer anything else, or nothing.
  */
 
 import { randomUUID } from 'node:crypto';

@@ -14,7 +14,7 @@ const routes = routesOf(controllers);
 const nameOf = ({ method, path }: { method: string; path: string }) => `${method} ${path}`;
 
 describe('the routes of a master', () => {
-  it('are found: those of interface.md are there', () => {
+  it('are found: those of jobs, workers, events and probes are there', () => {
     const names = routes.map(nameOf);
     for (const name of [
       'POST /api/v1/jobs',

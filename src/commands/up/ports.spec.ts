@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { HIGHEST_PORT, MOST_MASTERS, MOST_WORKERS, portsFrom, refuseTakenPorts } from './ports.js';
 
 describe('ports of a local cluster', () => {
-  it('are those of interface.md, and move as one', () => {
+  it('begin at 8080, 9090 and 9191, and move as one', () => {
     expect(portsFrom(8080, 3, 2)).toEqual({
       api: [8080, 8081, 8082],
       metrics: [9090, 9091, 9092],

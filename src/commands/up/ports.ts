@@ -1,4 +1,4 @@
-/** Which ports a local cluster takes: those of interface.md, moved as a whole by `--port`. */
+/** Which ports a local cluster takes: from 8080, 9090 and 9191 on, moved as a whole by `--port`. */
 import { createServer } from 'node:net';
 import { Failure } from '../failures.js';
 

@@ -1,5 +1,5 @@
 /**
- * The invariants of design/guarantees.md as SQL: one statement each, which answers what breaks it.
+ * The invariants of docs/test-plan.md as SQL: one statement each, which answers what breaks it.
  *
  * Those over the event log read a range of job ids on given days, so that each statement is an index scan
  * of bounded length and no snapshot grows old while a big database is checked. `$1` are the days, `$2`
