@@ -95,9 +95,12 @@ async function work({ id, connection }: SimulatedNode): Promise<never> {
   }
 }
 
+/** Milliseconds that a connection may be unused: a master closes it after 72 s. */
+const UNUSED = 30_000;
+
 /** Kept-alive connections of clients: as many as are needed at once. */
 class Clients {
-  private readonly idle = new Map<string, Connection[]>();
+  private readonly idle = new Map<string, { connection: Connection; since: number }[]>();
 
   constructor(
     private readonly urls: readonly string[],
@@ -109,9 +112,10 @@ class Clients {
     const url = this.urls[Math.floor(Math.random() * this.urls.length)] as string;
     const idle = this.idle.get(url) ?? [];
     this.idle.set(url, idle);
-    const connection = idle.pop() ?? new Connection(url, this.key);
+    while (performance.now() - (idle[0]?.since ?? Infinity) > UNUSED) idle.shift()?.connection.close();
+    const connection = idle.pop()?.connection ?? new Connection(url, this.key);
     const answer = await connection.call<Body>(path, body);
-    idle.push(connection);
+    idle.push({ connection, since: performance.now() });
     return answer;
   }
 }
