@@ -10,7 +10,7 @@ export function chartsOf({ suite, figures }) {
   });
 }
 
-const PEERS = ['graphile', 'pgboss', 'pgbench'];
+const PEERS = ['graphile', 'pgboss', 'bullmq', 'pgbench'];
 
 /** `rows`: label and figure. `parts`: label and the figures that add up. `points`: the figures by where they stand. */
 const CHARTS = {
@@ -27,6 +27,7 @@ const CHARTS = {
         ['graphile-worker', 'graphile_default.jobs_per_second'],
         ['graphile, localQueue', 'graphile_localqueue.jobs_per_second'],
         ['pg-boss, 100 at a time', 'pgboss_100.jobs_per_second'],
+        ['BullMQ on PostgreSQL', 'bullmq.jobs_per_second'],
         ['pgbench, 100 at a time', 'pgbench.jobs_per_second'],
       ],
     },
@@ -42,6 +43,7 @@ const CHARTS = {
         ['graphile-worker', 'graphile_default'],
         ['graphile, localQueue', 'graphile_localqueue'],
         ['pg-boss, 100 at a time', 'pgboss_100'],
+        ['BullMQ on PostgreSQL', 'bullmq'],
       ].map(([label, name]) => [label, partsOfCpu(name)]),
     },
   ],
@@ -54,6 +56,7 @@ const CHARTS = {
         ['over HTTP', 'single.jobs_per_second'],
         ['graphile-worker addJob', 'graphile_addjob.jobs_per_second'],
         ['pg-boss send', 'pgboss_send.jobs_per_second'],
+        ['BullMQ add', 'bullmq.jobs_per_second'],
       ],
     },
     {
@@ -73,6 +76,7 @@ const CHARTS = {
         ['over HTTP', 'single'],
         ['graphile-worker addJob', 'graphile_addjob'],
         ['pg-boss send', 'pgboss_send'],
+        ['BullMQ add', 'bullmq'],
         ['over HTTP, batches', 'batch_4_callers'],
         ['pg-boss insert', 'pgboss_insert_4_callers'],
       ].map(([label, name]) => [label, partsOfCpu(name)]),

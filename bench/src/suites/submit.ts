@@ -3,6 +3,7 @@
  * process that reaches the database. A call is answered when its jobs are committed.
  */
 import type { ClosedLoop, Looped } from '../load/closed-loop.js';
+import type { BullMqCalls } from '../peers/bullmq.js';
 import type { GraphileCalls } from '../peers/graphile.js';
 import type { PgBossCalls } from '../peers/pg-boss.js';
 import { cpuOf } from '../rig/cpu.js';
@@ -19,6 +20,7 @@ const SINGLE = { callers: 64, seconds: 5 };
 /** Of a peer's pool: 64 callers were served best by so many (10, 16, 32 and 64 were tried). */
 const GRAPHILE_CONNECTIONS = 16;
 const PG_BOSS_CONNECTIONS = 32;
+const BULLMQ_CONNECTIONS = 16;
 
 /** Batches of 1,000. */
 const BATCH = 1000;
@@ -35,10 +37,12 @@ export const submit: Suite = {
     const ours = await oursOver(bench, postgres);
     const graphile = graphileIn(bench, postgres);
     const pgBoss = pgBossIn(bench, postgres);
+    const bullMq = bullMqIn(bench, postgres);
     for (let round = 0; round < bench.rounds; round += 1) {
       await graphile();
       await ours('single', 1, SINGLE);
       await pgBoss('pgboss_send', 1, SINGLE);
+      await bullMq();
       await best(bench, 'batch', ours);
       await best(bench, 'pgboss_insert', pgBoss);
     }
@@ -110,6 +114,17 @@ function pgBossIn(bench: Bench, postgres: BenchPostgres): Submit {
     });
     return rate;
   };
+}
+
+function bullMqIn(bench: Bench, postgres: BenchPostgres): () => Promise<void> {
+  const peer = bench.remote<BullMqCalls>('peers/bullmq.ts');
+  return () =>
+    withFreshDatabase(postgres, async (dsn) => {
+      await postgres.fill(dsn, () => peer.call('fill', { dsn, jobs: 0 }));
+      await noteSubmits(bench, 'bullmq', postgres, { peer: () => cpuOf(peer.pid) }, 1, () =>
+        peer.call('submit', { dsn, connections: BULLMQ_CONNECTIONS, ...SINGLE }),
+      );
+    });
 }
 
 function noteSubmits(
