@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { Registry } from 'prom-client';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { DatabaseMetrics } from './database.metrics.js';
 import { Grouped } from './grouped.js';
 import { Overloaded } from './overloaded.js';
@@ -40,6 +40,27 @@ describe('Grouped', () => {
     expect(runs.map(({ items }) => items)).toEqual([[1], [2, 3]]);
     runs[1]?.answer();
     expect(await Promise.all(others)).toEqual([20, 30]);
+  });
+
+  it('that gathers sends after a while, or as soon as a group is full, or when it is drained', async () => {
+    vi.useFakeTimers();
+    try {
+      const sizes: number[] = [];
+      const run = async (items: readonly number[]) => (sizes.push(items.length), items);
+      const grouped = new Grouped({ name: 'test', run, gather: 100, max_group: 3 });
+      const two = [grouped.add(1), grouped.add(2)];
+      await vi.advanceTimersByTimeAsync(99);
+      expect(sizes).toEqual([]);
+      await vi.advanceTimersByTimeAsync(1);
+      expect(await Promise.all(two)).toEqual([1, 2]);
+      await Promise.all([1, 2, 3].map((item) => grouped.add(item)));
+      void grouped.add(1);
+      await grouped.drain();
+      expect(sizes).toEqual([2, 3, 1]);
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('puts what comes in one turn of the event loop into one run', async () => {

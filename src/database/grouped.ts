@@ -2,8 +2,9 @@
  * Group commit for statements: what arrives while the last statement is in flight rides in the next one.
  *
  * One round trip costs a master more than its whole HTTP stack, so concurrent claims, reports and
- * heartbeats share statements. Nothing waits for company: an idle group sends what came within the same
- * turn of the event loop. A group that fails is repeated one by one, so that only the guilty member fails,
+ * heartbeats share statements. Nothing that somebody waits for waits for company: an idle group sends what came within
+ * the same turn of the event loop, unless it is told to `gather` (heartbeats are,
+ * adr/0024). A group that fails is repeated one by one, so that only the guilty member fails,
  * unless no member can be to blame (a statement that took too long, a full disk).
  * A group whose fate is unknown, because the connection was lost, is repeated once as a whole: its members
  * carry ids made beforehand, so a repeat does no harm.
@@ -27,6 +28,8 @@ export interface GroupedOptions<Item, Result> {
   readonly max_group?: number;
   /** Most items that wait; more are refused with `Overloaded`. Default 10,000. */
   readonly max_queued?: number;
+  /** Milliseconds that the first item of an idle group waits for company; default none. */
+  readonly gather?: number;
   /** Runs at the same time; default 1. */
   readonly in_flight?: number;
   /** Awaited before a repeat after a lost connection: `() => database.whenConnected(5000)`. */
@@ -48,6 +51,7 @@ export class Grouped<Item, Result> {
   #queue: Member<Item, Result>[] = [];
   #inFlight = 0;
   #scheduled = false;
+  #gathering: NodeJS.Timeout | undefined;
   #idle: (() => void)[] = [];
 
   constructor(options: GroupedOptions<Item, Result>) {
@@ -79,17 +83,28 @@ export class Grouped<Item, Result> {
 
   /** Resolves when everything that was added has its answer. */
   drain(): Promise<void> {
+    if (this.#gathering) this.#start();
     if (this.#queue.length === 0 && this.#inFlight === 0) return Promise.resolve();
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
-  #schedule(): void {
-    if (this.#scheduled || this.#inFlight >= this.#maxInFlight) return;
-    this.#scheduled = true;
-    queueMicrotask(() => {
-      this.#scheduled = false;
-      while (this.#queue.length > 0 && this.#inFlight < this.#maxInFlight) void this.#runNext();
-    });
+  /** What came while a run was in flight has waited already. */
+  #schedule({ waited = false } = {}): void {
+    if (this.#inFlight >= this.#maxInFlight) return;
+    const gather = waited || this.#queue.length >= this.#maxGroup ? undefined : this.#options.gather;
+    if (gather !== undefined) {
+      this.#gathering ??= setTimeout(() => this.#start(), gather);
+    } else if (!this.#scheduled) {
+      this.#scheduled = true;
+      queueMicrotask(() => this.#start());
+    }
+  }
+
+  #start(): void {
+    this.#scheduled = false;
+    clearTimeout(this.#gathering);
+    this.#gathering = undefined;
+    while (this.#queue.length > 0 && this.#inFlight < this.#maxInFlight) void this.#runNext();
   }
 
   async #runNext(): Promise<void> {
@@ -100,7 +115,7 @@ export class Grouped<Item, Result> {
       await this.#settle(group);
     } finally {
       this.#inFlight -= 1;
-      if (this.#queue.length > 0) this.#schedule();
+      if (this.#queue.length > 0) this.#schedule({ waited: true });
       else if (this.#inFlight === 0) this.#idle.splice(0).forEach((resolve) => resolve());
     }
   }

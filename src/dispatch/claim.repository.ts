@@ -74,6 +74,8 @@ const ATTEMPT = `j.id, j.sequence_number, j.scenario, j.parameters, j.queue, j.p
  * - The input counts itself by generate_series, whose estimate is 1,000 rows (of an array it is 10), and nodes
  *   are looked up one by one (LATERAL), so that their number is estimated by the input's and what joins them is
  *   hashed. Estimated as one row they were joined in loops: 256 × 256 a claim.
+ * - The jobs are updated where they were found, by an array of their places: of an array the planner expects ten rows, so
+ *   that it fetches them whatever else it thinks of the table. Joined, a plan made while the table was small read it all.
  * - The last check of the state is a CASE, which no index can serve: spelled as the predicate of the
  *   claim's index, a plan made before the first ANALYZE read that whole index (100,000 rows a claim).
  */
@@ -154,7 +156,7 @@ const CLAIM_JOBS = statement(
          lease_token = m.lease_token, attempt = j.attempt + 1, assigned_at = now(), started_at = NULL,
          event_count = j.event_count + 1
      FROM matched m
-     WHERE j.ctid = m.place AND j.id = m.id
+     WHERE j.ctid = ANY (ARRAY(SELECT m.place FROM matched m)) AND j.id = m.id
        AND CASE WHEN j.status = 'queued' THEN NOT j.paused AND j.due_at IS NULL END
      RETURNING m.ordinal, j.node_id, j.claim_id, j.tenant_id, j.tags, j.event_count, ${ATTEMPT}
    ),

@@ -47,6 +47,12 @@ import { WaitingClaim, type Asker } from './waiting-claim.js';
 /** Claims that wait in one master; more are told to come again. A fleet of 10,000 on one master fits. */
 const MAX_WAITING = 20_000;
 
+/**
+ * Milliseconds until it is asked whether claims that park were answered before, for those that come meanwhile too.
+ * Nobody waits for that: such a claim is answered when there is work, and new work takes it along at once.
+ */
+const LOOK_UP_AFTER = 50;
+
 /** Before a statement whose connection was lost is tried again, in milliseconds. */
 const RETRY_AFTER = 200;
 
@@ -63,6 +69,8 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
   private readonly deadlines = new Deadlines((claims) => this.expired(claims));
   private arrived = 0;
   private pumping = false;
+  private lookUps: NodeJS.Timeout | undefined;
+  private lookUpsDue = false;
   private failing = false;
 
   constructor(
@@ -93,6 +101,7 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
   onModuleDestroy(): void {
     for (const off of this.unsubscribe) off();
     this.answerAll();
+    clearTimeout(this.lookUps);
     this.deadlines.clear();
   }
 
@@ -149,8 +158,7 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
   freed(node_ids: ReadonlySet<string>, queues: Iterable<string>): void {
     for (const claim of this.parked) {
       if (!node_ids.has(claim.node.id)) continue;
-      claim.full = false;
-      claim.freed = true;
+      Object.assign(claim, { full: false, freed: true });
     }
     this.lanes.reopen(queues);
   }
@@ -158,7 +166,7 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
   /** At each resync: what signals did not tell. */
   private lookAround(): void {
     this.lanes.reopenAll();
-    for (const claim of this.parked) claim.full = false;
+    for (const claim of this.parked) Object.assign(claim, { full: false, freed: true });
     if (this.parked.size > 0) void this.lanes.readHeads();
     this.pump();
   }
@@ -186,15 +194,25 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
       this.fit.fits(lane, node),
     );
     const placed = new Set(parts.map(({ claim }) => claim));
-    for (const claim of this.parked.fresh) {
-      if (parts.length >= MAX_SLOTS) break;
-      if (!placed.has(claim) && !claim.riding) parts.push({ claim, lane_id: null, wanted: 0 });
-    }
+    const unknown = [...this.parked.fresh].filter((claim) => !placed.has(claim) && !claim.riding);
+    if (parts.length > 0 || this.lookUpsDue || unknown.some((claim) => !claim.patient)) {
+      this.lookUpsDue = false;
+      for (const claim of unknown.slice(0, Math.max(0, MAX_SLOTS - parts.length)))
+        parts.push({ claim, lane_id: null, wanted: 0 });
+    } else if (unknown.length > 0) this.lookUpSoon();
     for (const claim of this.parked.over) {
       if (placed.has(claim) || claim.riding || this.parked.fresh.has(claim)) continue;
       if (claim.full || !open.some(({ lane }) => this.fit.fits(lane, claim.node))) this.settle(claim, []);
     }
     return parts;
+  }
+
+  private lookUpSoon(): void {
+    this.lookUps ??= setTimeout(() => {
+      this.lookUps = undefined;
+      this.lookUpsDue = true;
+      this.pump();
+    }, LOOK_UP_AFTER);
   }
 
   /** Answers what went wrong, if anything did; the claims know it by then. */
@@ -264,7 +282,7 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
       const attempts = parts.flatMap((part) => part.attempts);
       if (attempts.length > 0) this.settle(claim, attempts);
       else if (parts.some((part) => part.again)) void this.answerAgain(claim);
-      else if (parts.some((part) => !part.able)) claim.full = true;
+      else if (parts.some((part) => !part.able)) claim.full = !claim.freed;
       else if (parts.some((part) => part.full)) claim.full = !claim.freed && !unsure.has(claim.node.id);
       if (claim.answered) continue;
       // It may have hung up while it rode: nobody would tell of that again.

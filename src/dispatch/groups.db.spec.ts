@@ -42,6 +42,8 @@ interface Kind {
   /** What `ask` answers. */
   readonly answer: unknown;
   readonly answerAgain?: unknown;
+  /** Statements in flight at the same time; default 1. */
+  readonly atOnce?: number;
 }
 
 let attempts: AttemptRow[] = [];
@@ -69,6 +71,7 @@ const KINDS: Record<string, Kind> = {
     ask: () => submit([{}, {}]),
     breakIt: () => submit([{}, LONG]),
     answer: [expect.objectContaining({ status: 'queued' }), expect.objectContaining({ status: 'queued' })],
+    atOnce: 2,
   },
   heartbeats: {
     statement: 'ExtendLeases',
@@ -97,47 +100,53 @@ const KINDS: Record<string, Kind> = {
   },
 };
 
-describe.each(Object.entries(KINDS))('%s', (_kind, { statement, ask, breakIt, answer, answerAgain }) => {
-  beforeEach(async () => {
-    await Promise.all(Array.from({ length: 8 }, () => master.submit()));
-    await master.lanes.readHeads();
-    attempts = await master.claim(node, { max_jobs: 8 });
-    expect(attempts).toHaveLength(8);
-    watched.sent.length = 0;
-  });
-
-  it('that come while a statement is in flight share the next', async () => {
-    const release = watched.hold(statement);
-    const first = ask(0);
-    await eventually(() => expect(watched.count(statement)).toBe(1));
-    const others = [1, 2, 3, 4, 5].map(ask);
-    await turns();
-    expect(watched.count(statement)).toBe(1);
-    release();
-    expect(await Promise.all([first, ...others])).toEqual(Array.from({ length: 6 }, () => answer));
-    // And nothing beside them: events ride in the statement of what they tell of.
-    expect(watched.sent).toEqual([statement, statement]);
-  });
-
-  it('fail alone where one breaks the statement', async () => {
-    const [bad, ...good] = await Promise.allSettled([breakIt(), ...[1, 2, 3].map(ask)]);
-    expect(bad).toMatchObject({ status: 'rejected', reason: { code: expect.stringMatching(/^22/) } });
-    expect(good).toEqual(good.map(() => ({ status: 'fulfilled', value: answer })));
-    // The group, then its four members.
-    expect(watched.count(statement)).toBe(5);
-  });
-
-  it('do no harm where the answer was lost after the commit', async () => {
-    const usual = await changeOf(() => Promise.all([1, 2].map(ask)));
-    watched.lose(statement);
-    const again = await changeOf(async () => {
-      expect(await Promise.all([3, 4].map(ask))).toEqual([3, 4].map(() => answerAgain ?? answer));
+describe.each(Object.entries(KINDS))(
+  '%s',
+  (_kind, { statement, ask, breakIt, answer, answerAgain, atOnce = 1 }) => {
+    beforeEach(async () => {
+      await Promise.all(Array.from({ length: 8 }, () => master.submit()));
+      await master.lanes.readHeads();
+      attempts = await master.claim(node, { max_jobs: 8 });
+      expect(attempts).toHaveLength(8);
+      watched.sent.length = 0;
     });
-    expect(watched.lost).toEqual([statement]);
-    expect(watched.count(statement)).toBe(1 + 2);
-    expect(again).toEqual(usual);
-  });
-});
+
+    it('that come while a statement is in flight share the next', async () => {
+      const release = watched.hold(statement);
+      const first: Promise<unknown>[] = [];
+      while (first.length < atOnce) {
+        first.push(ask(first.length));
+        await eventually(() => expect(watched.count(statement)).toBe(first.length));
+      }
+      const others = [2, 3, 4, 5, 6].map(ask);
+      await turns();
+      expect(watched.count(statement)).toBe(atOnce);
+      release();
+      expect(await Promise.all([...first, ...others])).toEqual([...first, ...others].map(() => answer));
+      // And nothing beside them: events ride in the statement of what they tell of.
+      expect(watched.sent).toEqual(Array.from({ length: atOnce + 1 }, () => statement));
+    });
+
+    it('fail alone where one breaks the statement', async () => {
+      const [bad, ...good] = await Promise.allSettled([breakIt(), ...[1, 2, 3].map(ask)]);
+      expect(bad).toMatchObject({ status: 'rejected', reason: { code: expect.stringMatching(/^22/) } });
+      expect(good).toEqual(good.map(() => ({ status: 'fulfilled', value: answer })));
+      // The group, then its four members.
+      expect(watched.count(statement)).toBe(5);
+    });
+
+    it('do no harm where the answer was lost after the commit', async () => {
+      const usual = await changeOf(() => Promise.all([1, 2].map(ask)));
+      watched.lose(statement);
+      const again = await changeOf(async () => {
+        expect(await Promise.all([3, 4].map(ask))).toEqual([3, 4].map(() => answerAgain ?? answer));
+      });
+      expect(watched.lost).toEqual([statement]);
+      expect(watched.count(statement)).toBe(1 + 2);
+      expect(again).toEqual(usual);
+    });
+  },
+);
 
 describe('attempts that begin', () => {
   beforeEach(async () => {

@@ -16,6 +16,9 @@ const HEARTBEATS_A_GROUP = 200;
  * The worker's sign of life, for all its attempts at once: leases are extended, progress goes up, and
  * cancel, pause and drain come down.
  */
+/** Milliseconds that a heartbeat waits for others. Nobody waits for its answer; a node sends one every ten seconds. */
+const GATHER = 100;
+
 @Injectable()
 export class HeartbeatsService {
   private readonly beats: Grouped<NodeHeartbeat, HeartbeatAnswer | Problem>;
@@ -30,6 +33,7 @@ export class HeartbeatsService {
     this.beats = groups.make({
       name: 'heartbeats',
       max_group: HEARTBEATS_A_GROUP,
+      gather: GATHER,
       run: (beats: readonly NodeHeartbeat[]) => this.run(beats),
     });
   }

@@ -24,7 +24,7 @@ export class WaitingClaim {
   looking = false;
   /** It rides in the statement that is in flight. */
   riding = false;
-  /** An attempt of its node has ended since that statement was sent. */
+  /** Since that statement was sent an attempt of its node has ended, or all was looked at anew. */
   freed = false;
   answered = false;
 

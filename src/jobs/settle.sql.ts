@@ -19,6 +19,7 @@ export const SETTLED_COLUMNS =
  * | timed_out boolean | the job passes through `timed_out`, which is an event of its own |
  * | event_type, event_actor text | of the (last) event |
  *
+ * Rows are named by an array, of which the planner expects ten, and so looks each up whatever it thinks of the table.
  * The whole row is carried once, by the DELETE: every further copy of 36 columns costs 2 µs a job.
  *
  * Defines `deleted_job`, `archived_job`, `kept_job` and `settled_event`. Every way a job's attempt can
@@ -29,7 +30,7 @@ export function settle(source: string): string {
   return `
   deleted_job AS (
     DELETE FROM ffmpeg_master.jobs j USING ${source} e
-    WHERE j.id = e.id AND e.next_status IN ('completed', 'failed', 'canceled', 'rejected')
+    WHERE j.id = ANY (ARRAY(SELECT e.id FROM ${source} e)) AND j.id = e.id AND e.next_status IN ('completed', 'failed', 'canceled', 'rejected')
     RETURNING j.*, e.next_status, e.next_failures, e.next_releases, e.next_retry_count, e.next_reported_token,
               e.next_reported_as, e.next_error, e.next_failure_reason, e.next_progress, e.next_result, e.timed_out
   ),
@@ -60,7 +61,8 @@ export function settle(source: string): string {
         event_count = e.event_count + 1 + e.timed_out::int,
         error = e.next_error, failure_reason = e.next_failure_reason
     FROM ${source} e
-    WHERE j.id = e.id AND e.next_status IN ('queued', 'retrying')
+    WHERE j.id = ANY (ARRAY(SELECT e.id FROM ${source} e WHERE e.next_status IN ('queued', 'retrying')))
+      AND j.id = e.id AND e.next_status IN ('queued', 'retrying')
     RETURNING j.id
   ),
   settled_event AS (

@@ -32,6 +32,12 @@ import {
 /** Jobs in one statement: 16 batches of 1,000 are half a second of one connection, and no more. */
 const BATCHES_A_GROUP = 16;
 
+/**
+ * A batch is a statement's worth by itself, and while the server inserts one a master can write and answer the next:
+ * one by one, the two used 1.2 of two cores.
+ */
+const BATCHES_IN_FLIGHT = 2;
+
 /** A request on its way; `tried` once its fate may be unknown (the connection was lost on its first try). */
 interface Pending extends SubmitRequest {
   readonly actor: string;
@@ -63,7 +69,13 @@ export class SubmitService {
   ) {
     const run = (requests: readonly Pending[]) => this.run(requests);
     this.singles = groups.make({ name: 'submit', run });
-    this.batches = groups.make({ name: 'submit_batch', run, max_group: BATCHES_A_GROUP, max_queued: 1000 });
+    this.batches = groups.make({
+      name: 'submit_batch',
+      run,
+      max_group: BATCHES_A_GROUP,
+      max_queued: 1000,
+      in_flight: BATCHES_IN_FLIGHT,
+    });
   }
 
   /** Answers once the jobs are committed, in the order given. All or nothing. */

@@ -88,7 +88,7 @@ taken AS (
       lease_token = m.lease_token, attempt = j.attempt + 1, assigned_at = now(), started_at = NULL,
       event_count = j.event_count + 1
   FROM matched m
-  WHERE j.ctid = m.place AND j.id = m.id
+  WHERE j.ctid = ANY (ARRAY(SELECT m.place FROM matched m)) AND j.id = m.id
     AND CASE WHEN j.status = 'queued' THEN NOT j.paused AND j.due_at IS NULL END
   RETURNING m.ordinal, j.node_id, j.claim_id, j.tenant_id, j.tags, j.event_count, j.id, j.sequence_number, j.scenario, j.parameters, j.queue, j.priority, j.engine, j.attempt,
 j.timeout_seconds, j.created_at, j.lease_token, j.lane_id, j.position

@@ -68,7 +68,7 @@ ended AS MATERIALIZED (
 
 deleted_job AS (
  DELETE FROM ffmpeg_master.jobs j USING ended e
- WHERE j.id = e.id AND e.next_status IN ('completed', 'failed', 'canceled', 'rejected')
+ WHERE j.id = ANY (ARRAY(SELECT e.id FROM ended e)) AND j.id = e.id AND e.next_status IN ('completed', 'failed', 'canceled', 'rejected')
  RETURNING j.*, e.next_status, e.next_failures, e.next_releases, e.next_retry_count, e.next_reported_token,
            e.next_reported_as, e.next_error, e.next_failure_reason, e.next_progress, e.next_result, e.timed_out
 ),
@@ -87,7 +87,8 @@ kept_job AS (
      event_count = e.event_count + 1 + e.timed_out::int,
      error = e.next_error, failure_reason = e.next_failure_reason
  FROM ended e
- WHERE j.id = e.id AND e.next_status IN ('queued', 'retrying')
+ WHERE j.id = ANY (ARRAY(SELECT e.id FROM ended e WHERE e.next_status IN ('queued', 'retrying')))
+   AND j.id = e.id AND e.next_status IN ('queued', 'retrying')
  RETURNING j.id
 ),
 settled_event AS (
@@ -107,7 +108,7 @@ settled_event AS (
  ORDER BY e.id, step.k
 ),
 freed AS (
-  DELETE FROM ffmpeg_master.leases l USING lease k WHERE l.lease_token = k.lease_token
+  DELETE FROM ffmpeg_master.leases l WHERE l.lease_token = ANY (ARRAY(SELECT k.lease_token FROM lease k))
   RETURNING l.queue, l.node_id, l.lease_token
 ),
 

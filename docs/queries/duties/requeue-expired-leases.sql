@@ -37,7 +37,7 @@ ended AS MATERIALIZED (
 
 deleted_job AS (
  DELETE FROM ffmpeg_master.jobs j USING ended e
- WHERE j.id = e.id AND e.next_status IN ('completed', 'failed', 'canceled', 'rejected')
+ WHERE j.id = ANY (ARRAY(SELECT e.id FROM ended e)) AND j.id = e.id AND e.next_status IN ('completed', 'failed', 'canceled', 'rejected')
  RETURNING j.*, e.next_status, e.next_failures, e.next_releases, e.next_retry_count, e.next_reported_token,
            e.next_reported_as, e.next_error, e.next_failure_reason, e.next_progress, e.next_result, e.timed_out
 ),
@@ -56,7 +56,8 @@ kept_job AS (
      event_count = e.event_count + 1 + e.timed_out::int,
      error = e.next_error, failure_reason = e.next_failure_reason
  FROM ended e
- WHERE j.id = e.id AND e.next_status IN ('queued', 'retrying')
+ WHERE j.id = ANY (ARRAY(SELECT e.id FROM ended e WHERE e.next_status IN ('queued', 'retrying')))
+   AND j.id = e.id AND e.next_status IN ('queued', 'retrying')
  RETURNING j.id
 ),
 settled_event AS (
