@@ -297,6 +297,7 @@ describe('parked claims', () => {
   it('are woken by no job that none of them may run', async () => {
     await other.submit({ requirements: { labels: { zone: 'z' } } });
     await other.queues.setPaused(PRINCIPAL, 'batch', true);
+    await eventually(() => expect(master['queueDirectory'].get('batch').paused).toBe(true));
     await other.submit({ queue: 'batch' });
     const mine = await other.submit();
     await eventually(() => expect(master.claims['parked'].size).toBe(19));
