@@ -148,8 +148,17 @@ describe('PooledDatabase', () => {
   });
 
   it('keeps at most max_idle_conns idle, once the others were of no use for a while', async () => {
-    const database = open({ maxIdleConns: 1, idleTrimMs: 100 });
-    await Promise.all(Array.from({ length: 6 }, () => database.query(sleep, [0.05])));
+    const database = open({ maxIdleConns: 1, idleTrimMs: 1000 });
+    let begun = 0;
+    const together = () => eventually(() => expect(begun).toBe(6));
+    await Promise.all(
+      Array.from({ length: 6 }, () =>
+        database.transaction(async () => {
+          begun += 1;
+          await together();
+        }),
+      ),
+    );
     expect(database.figures().open).toBe(6);
     await eventually(() => expect(database.figures()).toMatchObject({ open: 1, idle: 1 }));
   });

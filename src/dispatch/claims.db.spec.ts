@@ -5,6 +5,7 @@ import { DispatchMaster, PATIENT, PRINCIPAL } from '../../test/support/dispatch-
 import { eventually } from '../../test/support/eventually.js';
 import { Overloaded } from '../database/overloaded.js';
 import { LocalSignals } from '../../test/support/local-signals.js';
+import { WatchedDatabase } from '../../test/support/watched-database.js';
 import type { Asker } from './waiting-claim.js';
 
 const db = useDatabase();
@@ -369,23 +370,24 @@ describe('a parked claim', () => {
   });
 
   it('of a worker that hung up while it rode in a statement is answered with that', async () => {
-    const master = await start();
+    const watched = new WatchedDatabase(db.database);
+    const master = await new DispatchMaster(watched, signals).start();
+    masters.push(master);
+    const release = watched.hold('LookForAnswers');
     let hungUp = false;
+    let hangUp = (): void => undefined;
     const asker: Asker = {
       get gone() {
         return hungUp;
       },
-      onGone: (listener) => {
-        const hangUp = () => {
-          const [claim] = master.claims['parked'];
-          if (!claim?.riding) return void setImmediate(hangUp);
-          hungUp = true;
-          listener();
-        };
-        setImmediate(hangUp);
-      },
+      onGone: (listener) => (hangUp = listener),
     };
-    expect(await master.claim(await master.node(), { wait_seconds: 60, asker })).toEqual([]);
+    const claimed = master.claim(await master.node(), { wait_seconds: 60, asker });
+    await eventually(() => expect([...master.claims['parked']].map(({ riding }) => riding)).toEqual([true]));
+    hungUp = true;
+    hangUp();
+    release();
+    expect(await claimed).toEqual([]);
     expect(master.claims['parked'].size).toBe(0);
   });
 });
