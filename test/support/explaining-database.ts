@@ -50,7 +50,10 @@ export class ExplainingDatabase extends Database {
 export class PlanSession {
   private readonly prepared = new Map<string, string>();
 
-  private constructor(private readonly client: pg.Client) {}
+  private constructor(
+    private readonly client: pg.Client,
+    private readonly mode: 'custom' | 'generic',
+  ) {}
 
   /** `custom`: planned with its values. `generic`: the plan that a connection makes first and keeps (docs/adr/0014). */
   static async open(dsn: string, mode: 'custom' | 'generic'): Promise<PlanSession> {
@@ -59,7 +62,7 @@ export class PlanSession {
     client.on('error', () => undefined);
     await client.connect();
     await client.query(`SET plan_cache_mode = force_${mode}_plan`);
-    return new PlanSession(client);
+    return new PlanSession(client, mode);
   }
 
   async explain(statement: Statement, values: readonly unknown[]): Promise<Explained> {
@@ -68,6 +71,9 @@ export class PlanSession {
     try {
       // The pool sends it unnamed, so it never gets a generic plan.
       if (!statement.prepared) await this.client.query('SET LOCAL plan_cache_mode = force_custom_plan');
+      // As PooledDatabase does where a plan is kept.
+      if (statement.onePlan && this.mode === 'generic')
+        await this.client.query('SET LOCAL enable_seqscan = off; SET LOCAL jit = off');
       const { rows } = await this.client.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(
         `EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) EXECUTE ${name}${listOf(values)}`,
       );
