@@ -1,9 +1,11 @@
 /**
  * Projects by what a test needs: nothing (unit), a PostgreSQL (database), the repository itself (repository),
- * whole processes of a built program (processes), or those and a quiet machine (e2e). `npm test` runs them all.
+ * whole processes of a built program (processes), those and a quiet machine (e2e), or those and a fault (faults, bounds). `npm test` runs them all, of the faults a
+ * selection.
  */
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+import { selectedFaults } from './test/faults/selection.js';
 
 /** Vitest leaves one core idle; on two cores that halves the speed. One more, since some files mostly wait. */
 const maxWorkers = Math.max(3, availableParallelism());
@@ -25,8 +27,8 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['src/**/*.spec.ts'],
-          exclude: ['**/*.db.spec.ts'],
+          include: ['src/**/*.spec.ts', 'test/model/**/*.spec.ts', 'test/faults/**/*.spec.ts'],
+          exclude: ['**/*.db.spec.ts', '**/*.fault.spec.ts', '**/*.bound.spec.ts'],
           setupFiles,
           maxWorkers,
           // Machines that run tests are shared: a property that takes one second took ten.
@@ -37,7 +39,7 @@ export default defineConfig({
       {
         test: {
           name: 'database',
-          include: ['src/**/*.db.spec.ts'],
+          include: ['src/**/*.db.spec.ts', 'test/fuzz/**/*.db.spec.ts'],
           globalSetup: [database],
           setupFiles,
           maxWorkers,
@@ -83,6 +85,32 @@ export default defineConfig({
           fileParallelism: false,
           sequence: { groupOrder: 1 },
           testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          // Faults in real processes, of which most wait: two files at a time, after all others.
+          name: 'faults',
+          include: selectedFaults('fault'),
+          globalSetup: [freshBuild],
+          setupFiles,
+          maxWorkers: 2,
+          sequence: { groupOrder: 2 },
+          testTimeout: 240_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          // Times that guarantees bound, each on a machine that does nothing else.
+          name: 'bounds',
+          include: selectedFaults('bound'),
+          globalSetup: [freshBuild],
+          setupFiles,
+          fileParallelism: false,
+          sequence: { groupOrder: 3 },
+          testTimeout: 600_000,
           hookTimeout: 120_000,
         },
       },

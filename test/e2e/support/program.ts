@@ -10,8 +10,9 @@ export class Program {
   output = '';
   private readonly exited: Promise<number | null>;
 
-  constructor(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-    this.child = spawn(process.execPath, [main, ...args], {
+  /** @param build another build's `main.js`, for tests of an upgrade */
+  constructor(args: readonly string[], env: Readonly<Record<string, string>> = {}, build = main) {
+    this.child = spawn(process.execPath, [build, ...args], {
       env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
