@@ -11,7 +11,7 @@
 import { isAfter, type EventCursor } from './event-cursor.js';
 import { frameEvent, positionFrame, resetFrame, type FramedEvent } from './event-frame.js';
 import { presentEnd, type EventReader } from './event-reader.js';
-import type { EventRow } from './event-stream.repository.js';
+import type { EventRow, StreamState } from './event-stream.repository.js';
 import type { EventTail, TailFollower } from './event-tail.js';
 
 /** What a stream needs of its client; `SseConnection` is the one over HTTP. */
@@ -42,9 +42,10 @@ export class EventStream implements TailFollower {
     return this.cursor;
   }
 
-  /** Follows until the client is gone. Throws only before the first byte of an event was written. */
-  async follow(from: EventCursor | undefined): Promise<void> {
-    const state = await this.reader.open();
+  /**
+   * Follows until the client is gone. `state` was read before the client was answered: whatever happens after it saw
+   * the status 200, it hears of. Throws only before the first byte of an event was written. */
+  async follow(from: EventCursor | undefined, state: StreamState): Promise<void> {
     const reason = from && this.reader.resetReason(from, state);
     this.cursor = from && !reason ? from : presentEnd(state);
     this.client.write(reason ? resetFrame(this.cursor, reason) : positionFrame(this.cursor));

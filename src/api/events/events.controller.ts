@@ -38,7 +38,7 @@ export class EventsController {
       throw invalid('Last-Event-ID is none of ours. Send the id of the last event, or none to begin now.');
     }
     // While the database is away this fails with 503, before the answer has begun.
-    await this.reader.open();
+    const state = await this.reader.open();
     const connection: SseConnection = new SseConnection(request, reply, {
       draining: this.draining,
       keepAlive: () => (stream.position ? positionFrame(stream.position) : ': keep-alive\n\n'),
@@ -54,6 +54,6 @@ export class EventsController {
       once: true,
     });
     // It resumes where it stood: whatever failed, the client has the id of its last event.
-    await stream.follow(from).catch(() => connection.cut());
+    await stream.follow(from, state).catch(() => connection.cut());
   }
 }

@@ -404,7 +404,7 @@ async function live(
   const client = new Client();
   clients.push(client);
   client.stream = new EventStream(client, reader, tail, filter);
-  await client.stream.follow(from === undefined ? undefined : decodeCursor(from));
+  await client.stream.follow(from === undefined ? undefined : decodeCursor(from), await reader.open());
   return client;
 }
 

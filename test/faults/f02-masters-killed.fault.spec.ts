@@ -1,0 +1,42 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { Rig } from './rig/rig.js';
+import { effort } from './selection.js';
+
+/** Between two kills, and how many of them. In `full` as guarantees.md has it. */
+const [EVERY_MS, KILLS] = effort() === 'full' ? [20_000, 6] : [4_000, 6];
+
+let rig: Rig;
+
+beforeAll(async () => {
+  rig = await Rig.start({ masters: 3 });
+});
+
+afterAll(() => rig.stop());
+
+it('leader and follower killed in turn under load: nothing is lost and nothing doubled (F2, I1, I2, I4, I10)', async () => {
+  await rig.read();
+  rig.addWorkers(4, { roams: true });
+  rig.load({ perSecond: 20 });
+  let [leaders, followers] = [0, 0];
+  for (let kill = 0; kill < KILLS; kill += 1) {
+    const turn = performance.now();
+    const leader = await rig.leader();
+    const victim =
+      kill % 2 === 0 ? leader : rig.random.pick(rig.masters.filter((one) => one.running && one !== leader));
+    if (victim === leader) leaders += 1;
+    else followers += 1;
+    await victim.kill();
+    expect(victim.program.child.signalCode).toBe('SIGKILL');
+    rig.history.fault('F2', `killed ${victim === leader ? 'the leader' : 'a follower'} ${victim.url}`);
+    await rig.addMaster();
+    await pause(Math.max(0, EVERY_MS - (performance.now() - turn)));
+  }
+  const { operations, terms } = await rig.peace();
+  expect([leaders, followers]).toEqual([KILLS / 2, KILLS / 2]);
+  expect(terms.length).toBeGreaterThan(leaders);
+  const cut = operations.filter(({ kind, end }) => kind !== 'fault' && end === undefined).length;
+  console.info(
+    `${leaders} leaders and ${followers} followers killed, ${terms.length} terms, ${cut} calls unanswered`,
+  );
+});

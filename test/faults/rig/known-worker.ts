@@ -1,0 +1,195 @@
+/**
+ * A worker without ffmpeg whose every call is recorded: it keeps the worker protocol as ours does (the same claim id
+ * and the same report again after an unknown outcome, lease seconds from the moment of sending, nothing more of an
+ * attempt that is lost), over whatever links a test puts in its way.
+ */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { ClaimedAttempt } from '../../../src/protocol/claim.js';
+import type { ReportStatus } from '../../../src/protocol/report.js';
+import type { Caller, Recorder } from './recorder.js';
+
+export interface KnownWorkerOptions {
+  readonly name: string;
+  readonly slots: number;
+  /** The masters to ask, looked at for each request. */
+  readonly urls: () => readonly string[];
+  /** True: another master for each request, as behind a balancer. Else the next one only after a failure. */
+  readonly roams?: boolean;
+  readonly queues?: readonly string[];
+  /** Milliseconds of work an attempt takes. */
+  readonly workMs: () => number;
+  /** How an attempt ends; default `completed`. */
+  readonly ends?: () => ReportStatus;
+  /** Milliseconds between two heartbeats. */
+  readonly heartbeatMs: number;
+  readonly waitSeconds?: number;
+}
+
+interface Running {
+  readonly job_id: string;
+  readonly lease_token: number;
+  /** Until when its lease holds, by this worker's monotonic clock. */
+  holdsUntil: number;
+  readonly doneAt: number;
+  lost: boolean;
+}
+
+/** Milliseconds. */
+const RETRY_AFTER = 100;
+
+export class KnownWorker {
+  readonly nodeIds: string[] = [];
+  /** Attempts that this worker gave up because it was told, or had to assume, that they are lost. */
+  abandoned = 0;
+  private turn = 0;
+  private node = '';
+  private stopping = false;
+  private readonly instance = randomUUID();
+  private readonly running = new Set<Running>();
+  private readonly caller: Caller;
+  private work: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    private readonly recorder: Recorder,
+    private readonly options: KnownWorkerOptions,
+  ) {
+    this.caller = { name: options.name, url: () => this.url() };
+  }
+
+  start(): void {
+    this.work = Promise.all([this.claims(), this.heartbeats()]);
+  }
+
+  /** Takes nothing more, finishes what runs, and answers then. */
+  async stop(): Promise<void> {
+    this.stopping = true;
+    await this.work;
+  }
+
+  private async register(): Promise<void> {
+    const body = {
+      name: this.options.name,
+      instance_id: this.instance,
+      slots: this.options.slots,
+      ...(this.options.queues && { queues: this.options.queues }),
+      cpu_threads: 8,
+      cpu_model: 'known',
+      ram_total_bytes: 1,
+      gpus: [],
+      encoders: ['libx264'],
+      engines: ['ffmpeg'],
+      ffmpeg_version: 'none',
+      labels: {},
+    };
+    const reply = await this.untilAnswered(() =>
+      this.recorder.post<{ id: string }>(this.caller, '/nodes', body),
+    );
+    this.node = reply.body.id;
+    this.nodeIds.push(this.node);
+  }
+
+  private async claims(): Promise<void> {
+    await this.register();
+    while (!this.stopping) {
+      const free = this.options.slots - this.running.size;
+      if (free === 0) {
+        await pause(5);
+        continue;
+      }
+      await this.claimOnce(free);
+    }
+    while (this.running.size > 0) await pause(5);
+  }
+
+  /** The same claim id until somebody answers. */
+  private async claimOnce(max_jobs: number): Promise<void> {
+    const claim = { claim_id: randomUUID(), max_jobs, wait_seconds: this.options.waitSeconds ?? 1 };
+    for (;;) {
+      const { reply, begin } = await this.recorder.claim(this.caller, this.node, claim);
+      if (reply?.status === 200) {
+        for (const attempt of reply.body.jobs) this.begin(attempt, begin);
+        return;
+      }
+      if (reply?.status === 404) return this.register();
+      this.moveOn();
+      await pause(RETRY_AFTER);
+    }
+  }
+
+  private begin({ job, lease_token, lease_seconds }: ClaimedAttempt, sentAt: number): void {
+    const attempt: Running = {
+      job_id: job.id,
+      lease_token,
+      holdsUntil: sentAt + lease_seconds * 1000,
+      doneAt: performance.now() + this.options.workMs(),
+      lost: false,
+    };
+    this.running.add(attempt);
+    void this.run(attempt).finally(() => this.running.delete(attempt));
+  }
+
+  private async run(attempt: Running): Promise<void> {
+    while (performance.now() < attempt.doneAt) {
+      await pause(Math.min(20, Math.max(1, attempt.doneAt - performance.now())));
+      if (attempt.lost) {
+        this.abandoned += 1;
+        return;
+      }
+    }
+    const { job_id, lease_token } = attempt;
+    const status = this.options.ends?.() ?? 'completed';
+    const result = {
+      job_id,
+      lease_token,
+      status,
+      ...(status === 'failed' && { error: 'as the test wanted', failure_reason: 'runtime_error' as const }),
+    };
+    await this.untilAnswered(
+      async () => (await this.recorder.report(this.caller, this.node, [result])).reply,
+    );
+  }
+
+  private async heartbeats(): Promise<void> {
+    let next = performance.now();
+    while (!this.stopping || this.running.size > 0) {
+      next = Math.max(next + this.options.heartbeatMs, performance.now());
+      while (performance.now() < next && !(this.stopping && this.running.size === 0))
+        await pause(Math.min(50, Math.max(1, next - performance.now())));
+      const beating = [...this.running].filter(({ lost }) => !lost);
+      if (beating.length > 0) await this.beat(beating);
+    }
+  }
+
+  private async beat(attempts: readonly Running[]): Promise<void> {
+    const sent = attempts.map(({ job_id, lease_token }) => ({ job_id, lease_token, started: true }));
+    const { reply, begin } = await this.recorder.heartbeat(this.caller, this.node, sent);
+    if (reply?.status !== 200) return this.moveOn();
+    for (const [k, attempt] of attempts.entries()) {
+      const answer = reply.body.attempts[k];
+      if (answer?.lease === 'extended') attempt.holdsUntil = begin + answer.lease_seconds * 1000;
+      else attempt.lost = true;
+    }
+  }
+
+  private async untilAnswered<R extends { status: number }>(ask: () => Promise<R | undefined>): Promise<R> {
+    for (;;) {
+      const reply = await ask();
+      if (reply && reply.status < 500 && reply.status !== 429) return reply;
+      this.moveOn();
+      await pause(RETRY_AFTER);
+    }
+  }
+
+  private url(): string {
+    const urls = this.options.urls();
+    if (this.options.roams === true) this.turn += 1;
+    const url = urls[this.turn % urls.length];
+    if (url === undefined) throw new Error('there is no master to ask');
+    return url;
+  }
+
+  private moveOn(): void {
+    this.turn += 1;
+  }
+}

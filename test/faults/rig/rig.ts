@@ -1,0 +1,279 @@
+/**
+ * The rig of the fault tests: a database, masters as processes, workers and a load whose every call is recorded, and
+ * at the end the verdict: the checker over the history, and `ffmpeg-master verify` on the database.
+ *
+ *     const rig = await Rig.start({ masters: 3 });
+ *     rig.addWorkers(4);
+ *     const load = rig.load({ perSecond: 20 });
+ *     … a fault, injected and asserted …
+ *     await rig.peace(load);
+ *     await rig.stop();
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import { eventually } from '../../support/eventually.js';
+import { freePort } from '../../e2e/support/free-port.js';
+import { Program, run } from '../../e2e/support/program.js';
+import { check } from '../checker/check.js';
+import type { Evidence, Violation } from '../checker/evidence.js';
+import { gather } from './gather.js';
+import { queryPrimary, type DatabaseUnderTest } from './database-under-test.js';
+import { History } from './history.js';
+import { KnownLoad, type LoadOptions } from './known-load.js';
+import { KnownWorker, type KnownWorkerOptions } from './known-worker.js';
+import { KEY, Master, type MasterOptions } from './master.js';
+import { Observer } from './observer.js';
+import { Recorder } from './recorder.js';
+import { random, type Random } from './seed.js';
+import { SingleServer } from './single-server.js';
+import { StreamReader } from './stream-reader.js';
+
+export interface RigOptions {
+  readonly masters: number;
+  /** Default: a single server of its own. The rig stops it. */
+  readonly database?: DatabaseUnderTest;
+  /** Over QUICK, for every master. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Of each master at the start. */
+  readonly master?: Omit<MasterOptions, 'env'>;
+}
+
+/** Short leases and backoffs, so that a test need not wait for half a minute; bounds are measured without them. */
+export const QUICK: Readonly<Record<string, string>> = {
+  WORKERS_LEASE_DURATION: '3s',
+  WORKERS_HEARTBEAT_INTERVAL: '1s',
+  WORKERS_RECOVERY_CHECK_INTERVAL: '250ms',
+  RETRY_INITIAL_BACKOFF: '100ms',
+  RETRY_MAX_BACKOFF: '1s',
+  SCHEDULER_SCHEDULING_INTERVAL: '500ms',
+  DATABASE_MAX_OPEN_CONNS: '10',
+};
+
+export class Rig {
+  readonly history: History;
+  readonly recorder: Recorder;
+  readonly random: Random;
+  readonly masters: Master[] = [];
+  readonly workers: KnownWorker[] = [];
+  /** Real workers. */
+  readonly programs: Program[] = [];
+  readonly observer: Observer;
+  readonly readers: StreamReader[] = [];
+  private readonly loads: KnownLoad[] = [];
+  private atPeace = false;
+
+  private constructor(
+    readonly database: DatabaseUnderTest,
+    readonly directory: string,
+    private readonly env: Readonly<Record<string, string>>,
+  ) {
+    this.history = new History(join(directory, 'history.jsonl'));
+    this.recorder = new Recorder(this.history);
+    this.random = random();
+    this.observer = new Observer(database, () => this.masters, this.history);
+  }
+
+  static async start({ masters, database, env = {}, master = {} }: RigOptions): Promise<Rig> {
+    const directory = await mkdtemp(join(tmpdir(), 'ffmpeg-master-fault-'));
+    const rig = new Rig(database ?? (await SingleServer.start()), directory, { ...QUICK, ...env });
+    try {
+      await Promise.all(Array.from({ length: masters }, () => rig.addMaster(master)));
+    } catch (error) {
+      await rig.stop();
+      throw error;
+    }
+    return rig;
+  }
+
+  /** The single server of a rig that was started with none. */
+  get server(): SingleServer {
+    if (this.database instanceof SingleServer) return this.database;
+    throw new Error('this rig runs on another kind of database');
+  }
+
+  /** Starts a master and waits until it is ready. */
+  async addMaster(options: MasterOptions = {}): Promise<Master> {
+    const master = await this.launchMaster(options);
+    return master.ready();
+  }
+
+  /** Starts a master and does not wait. */
+  async launchMaster(options: MasterOptions = {}): Promise<Master> {
+    const env = { ...this.env, ...options.env };
+    const master = await Master.launch(this.database, { ...options, env });
+    this.masters.push(master);
+    return master;
+  }
+
+  /** The addresses of the masters that run. */
+  readonly urls = (): string[] => this.masters.filter(({ running }) => running).map(({ url }) => url);
+
+  /** The master that leads now. */
+  leader(within = 10_000): Promise<Master> {
+    return eventually(
+      async () => {
+        for (const master of this.masters.filter(({ running }) => running))
+          if ((await master.probe('/health/leader')) === 200) return master;
+        throw new Error('no master leads');
+      },
+      { within, every: 5 },
+    );
+  }
+
+  /** Starts known workers, which work from now on. */
+  addWorkers(count: number, options: Partial<KnownWorkerOptions> = {}): KnownWorker[] {
+    const made = Array.from({ length: count }, () => {
+      const name = options.name ?? `known-${this.workers.length}`;
+      const worker = new KnownWorker(this.recorder, {
+        slots: 2,
+        urls: this.urls,
+        heartbeatMs: 500,
+        workMs: () => 20 + this.random.below(200),
+        ...options,
+        name,
+      });
+      this.workers.push(worker);
+      worker.start();
+      return worker;
+    });
+    return made;
+  }
+
+  /** Starts a real worker of the built program; its outputs lie in `directory/output`. */
+  async addRealWorker(
+    name: string,
+    options: readonly string[] = [],
+    env: Readonly<Record<string, string>> = {},
+    urls: readonly string[] = this.urls(),
+  ): Promise<Program> {
+    const program = new Program(
+      [
+        'worker',
+        ...['--master', urls.join(',')],
+        ...['--name', name],
+        ...['--output-dir', join(this.directory, 'output')],
+        ...['--metrics-port', String(await freePort())],
+        ...options,
+      ],
+      { MASTER_API_KEY: KEY, WORKER_WORK_DIR: join(this.directory, `work-${name}`), ...env },
+    );
+    this.programs.push(program);
+    return program;
+  }
+
+  /** A load, which runs from now on. */
+  load(options: Partial<LoadOptions> = {}): KnownLoad {
+    const load = new KnownLoad(this.recorder, { urls: this.urls, perSecond: 20, ...options }).start();
+    this.loads.push(load);
+    return load;
+  }
+
+  /** Submits so many jobs at once; answers their ids when all are acknowledged. */
+  submit(count: number, job?: (index: number) => object): Promise<string[]> {
+    return new KnownLoad(this.recorder, { urls: this.urls, perSecond: 1, ...(job && { job }) }).submit(count);
+  }
+
+  /** Reads the stream of all events from now on; what is submitted later is heard of. */
+  async read(name = 'reader'): Promise<StreamReader> {
+    const reader = new StreamReader(name, this.urls, this.history);
+    this.readers.push(reader);
+    await reader.open;
+    return reader;
+  }
+
+  query<Row extends Record<string, unknown>>(sql: string, values: unknown[] = []): Promise<Row[]> {
+    return queryPrimary<Row>(this.database, sql, values);
+  }
+
+  /** As the superuser. */
+  admin<Row extends Record<string, unknown>>(sql: string, values: unknown[] = []): Promise<Row[]> {
+    return queryPrimary<Row>(this.database, sql, values, 'admin');
+  }
+
+  /**
+   * The faults are over: the loads end, every acknowledged job ends, and no promise was broken. Throws what was.
+   * @param within milliseconds for the jobs that are left
+   */
+  async peace(within = 60_000): Promise<Evidence> {
+    await Promise.all(this.loads.map((load) => load.stop()));
+    await eventually(
+      async () => {
+        const [left] = await this.query<{ n: number; sample: string }>(
+          `SELECT count(*)::int AS n, coalesce(min(status || ' ' || id), '') AS sample FROM ffmpeg_master.jobs`,
+        );
+        if (left?.n !== 0)
+          throw new Error(`${left?.n} jobs did not end, such as: ${left?.sample}\n${this.tail()}`);
+      },
+      { within, every: 100 },
+    );
+    await Promise.all(this.workers.map((worker) => worker.stop()));
+    await this.heardAll();
+    await Promise.all(this.readers.map((reader) => reader.stop()));
+    await this.observer.stop();
+    const evidence = await this.evidence(true);
+    expect(evidence.operations.length, 'the history is empty').toBeGreaterThan(0);
+    this.expectNone(check(evidence));
+    await this.expectVerified();
+    this.atPeace = true;
+    return evidence;
+  }
+
+  evidence(quiet: boolean): Promise<Evidence> {
+    return gather({
+      database: this.database,
+      history: this.history,
+      outputs: [
+        ...this.masters.map(({ program }) => program.output),
+        ...this.programs.map(({ output }) => output),
+      ],
+      quiet,
+    });
+  }
+
+  /** Runs `ffmpeg-master verify` of the present build. */
+  async expectVerified(): Promise<void> {
+    const dsn = this.database.dsn(this.database.direct);
+    const verified = await run(['verify'], { DATABASE_DSN: dsn, MASTER_API_KEY: KEY });
+    expect(verified, verified.output).toMatchObject({ status: 0 });
+  }
+
+  /** What the masters printed last, for a failure. */
+  tail(characters = 1500): string {
+    return this.masters.map(({ url, program }) => `${url}:\n${program.output.slice(-characters)}`).join('\n');
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.loads.map((load) => load.stop().catch(() => undefined)));
+    await this.observer.stop();
+    await Promise.all(this.readers.map((reader) => reader.stop()));
+    await Promise.all(this.programs.map((program) => program.stop()));
+    await Promise.all(this.masters.map((master) => master.stop()));
+    await this.recorder.close();
+    this.history.close();
+    await this.database.stop();
+    // Where something was wrong, the history is what tells.
+    if (this.atPeace) await rm(this.directory, { recursive: true, force: true });
+    else console.warn(`the history is in ${this.directory}`);
+  }
+
+  /** Streams end when the readers have heard of the last event. */
+  private async heardAll(): Promise<void> {
+    if (this.readers.length === 0) return;
+    const [row] = await this.query<{ n: number }>('SELECT count(*)::int AS n FROM ffmpeg_master.job_events');
+    const events = row?.n ?? 0;
+    await eventually(
+      () => {
+        const heard = this.history.of('streamed').length;
+        if (heard < events * this.readers.length) throw new Error(`${heard} of ${events} events were heard`);
+      },
+      { within: 20_000 },
+    );
+  }
+
+  private expectNone(violations: readonly Violation[]): void {
+    const lines = violations.map(({ invariant, detail }) => `${invariant}: ${detail}`);
+    expect(lines.slice(0, 30), `seed ${this.random.seed}, history in ${this.directory}`).toEqual([]);
+  }
+}
