@@ -16,6 +16,7 @@ export interface LoadOptions {
 export class KnownLoad {
   readonly jobIds: string[] = [];
   private over = false;
+  private gone = false;
   private index = 0;
   private turn = 0;
   private readonly sending = new Set<Promise<void>>();
@@ -45,6 +46,11 @@ export class KnownLoad {
     await Promise.all(this.sending);
   }
 
+  /** Ends at once: what nobody acknowledged is not asked again. */
+  abandon(): void {
+    this.over = this.gone = true;
+  }
+
   private async run(): Promise<void> {
     const began = performance.now();
     for (let sent = 0; !this.over; sent += 1) {
@@ -69,7 +75,7 @@ export class KnownLoad {
         return url;
       },
     };
-    for (;;) {
+    while (!this.gone) {
       const reply = await this.recorder.submit(caller, jobs, key);
       if (reply?.status === 201) {
         const { id, jobs: made } = reply.body as { id?: string; jobs?: { id: string }[] };

@@ -45,6 +45,7 @@ export class KnownWorker {
   private turn = 0;
   private node = '';
   private stopping = false;
+  private gone = false;
   private readonly instance = randomUUID();
   private readonly running = new Set<Running>();
   private readonly caller: Caller;
@@ -67,6 +68,12 @@ export class KnownWorker {
     await this.work;
   }
 
+  /** Ends at once, as by kill -9: what runs is left to its lease. */
+  abandon(): void {
+    this.stopping = this.gone = true;
+    this.running.clear();
+  }
+
   private async register(): Promise<void> {
     const body = {
       name: this.options.name,
@@ -85,6 +92,7 @@ export class KnownWorker {
     const reply = await this.untilAnswered(() =>
       this.recorder.post<{ id: string }>(this.caller, '/nodes', body),
     );
+    if (reply === undefined) return;
     this.node = reply.body.id;
     this.nodeIds.push(this.node);
   }
@@ -105,8 +113,9 @@ export class KnownWorker {
   /** The same claim id until somebody answers. */
   private async claimOnce(max_jobs: number): Promise<void> {
     const claim = { claim_id: randomUUID(), max_jobs, wait_seconds: this.options.waitSeconds ?? 1 };
-    for (;;) {
+    while (!this.gone) {
       const { reply, begin } = await this.recorder.claim(this.caller, this.node, claim);
+      if (this.gone) return;
       if (reply?.status === 200) {
         for (const attempt of reply.body.jobs) this.begin(attempt, begin);
         return;
@@ -132,6 +141,7 @@ export class KnownWorker {
   private async run(attempt: Running): Promise<void> {
     while (performance.now() < attempt.doneAt) {
       await pause(Math.min(20, Math.max(1, attempt.doneAt - performance.now())));
+      if (this.gone) return;
       if (attempt.lost) {
         this.abandoned += 1;
         return;
@@ -172,13 +182,17 @@ export class KnownWorker {
     }
   }
 
-  private async untilAnswered<R extends { status: number }>(ask: () => Promise<R | undefined>): Promise<R> {
-    for (;;) {
+  /** Undefined where this worker was abandoned meanwhile. */
+  private async untilAnswered<R extends { status: number }>(
+    ask: () => Promise<R | undefined>,
+  ): Promise<R | undefined> {
+    while (!this.gone) {
       const reply = await ask();
       if (reply && reply.status < 500 && reply.status !== 429) return reply;
       this.moveOn();
       await pause(RETRY_AFTER);
     }
+    return undefined;
   }
 
   private url(): string {

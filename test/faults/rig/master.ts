@@ -24,6 +24,9 @@ export interface MasterOptions {
 }
 
 export class Master {
+  /** Whether it was ready once: before that nobody is sent to it. */
+  wasReady = false;
+
   private constructor(
     readonly program: Program,
     readonly url: string,
@@ -81,6 +84,7 @@ export class Master {
       },
       { within, every: 10 },
     );
+    this.wasReady = true;
     return this;
   }
 

@@ -35,8 +35,8 @@ export class Recorder {
     body: unknown,
     { headers = {}, patience = PATIENCE }: { headers?: Record<string, string>; patience?: number } = {},
   ): Promise<Reply<Body> | undefined> {
-    const url = caller.url();
     try {
+      const url = caller.url();
       const response = await request(`${url}/api/v1${path}`, {
         method: 'POST',
         dispatcher: this.agent,

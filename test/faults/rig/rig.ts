@@ -107,8 +107,9 @@ export class Rig {
     return master;
   }
 
-  /** The addresses of the masters that run. */
-  readonly urls = (): string[] => this.masters.filter(({ running }) => running).map(({ url }) => url);
+  /** The addresses of the masters that run; one that starts is left out until it was ready. */
+  readonly urls = (): string[] =>
+    this.masters.filter(({ running, wasReady }) => running && wasReady).map(({ url }) => url);
 
   /** The master that leads now. */
   leader(within = 10_000): Promise<Master> {
@@ -245,7 +246,8 @@ export class Rig {
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.loads.map((load) => load.stop().catch(() => undefined)));
+    for (const load of this.loads) load.abandon();
+    for (const worker of this.workers) worker.abandon();
     await this.observer.stop();
     await Promise.all(this.readers.map((reader) => reader.stop()));
     await Promise.all(this.programs.map((program) => program.stop()));

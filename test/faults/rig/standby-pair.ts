@@ -1,0 +1,90 @@
+/** A primary and a standby that streams from it, named together in one DSN; after a fail-over they swap their parts. */
+import { eventually } from '../../support/eventually.js';
+import { type DatabaseUnderTest, dsnWith } from './database-under-test.js';
+import { DebianServer } from './debian-server.js';
+import type { Address } from './fault-proxy.js';
+
+export interface StandbyPairOptions {
+  /** True: a commit waits until the standby has it. Default false, as PostgreSQL's own. */
+  readonly synchronous?: boolean;
+}
+
+export class StandbyPair implements DatabaseUnderTest {
+  private constructor(
+    readonly servers: readonly [DebianServer, DebianServer],
+    private readonly synchronous: boolean,
+    public primary: DebianServer,
+    public standby: DebianServer,
+  ) {}
+
+  static async start({ synchronous = false }: StandbyPairOptions = {}): Promise<StandbyPair> {
+    const primary = await DebianServer.create();
+    const standby = await DebianServer.standbyOf(primary);
+    const pair = new StandbyPair([primary, standby], synchronous, primary, standby);
+    await pair.streams();
+    return pair;
+  }
+
+  get pool(): readonly Address[] {
+    return this.servers.map(({ address }) => address);
+  }
+
+  get direct(): readonly Address[] {
+    return this.pool;
+  }
+
+  dsn(hosts: readonly Address[]): string {
+    return dsnWith(this.primary.dsn, hosts);
+  }
+
+  adminDsn(hosts: readonly Address[]): string {
+    return dsnWith(this.primary.adminDsn, hosts);
+  }
+
+  /** Answers when the standby streams and has all that the primary has. */
+  async streams(): Promise<void> {
+    await eventually(
+      async () => {
+        const lag = await this.primary.sql(
+          `SELECT coalesce(bool_and(state = 'streaming' AND replay_lsn = pg_current_wal_lsn()), false) FROM pg_stat_replication WHERE application_name = 'standby'`,
+        );
+        if (lag !== 't') throw new Error('the standby does not stream, or is behind');
+      },
+      { within: 20_000, every: 50 },
+    );
+    if (this.synchronous) await this.primary.sql(`ALTER SYSTEM SET synchronous_standby_names = 'standby'`);
+    if (this.synchronous) await this.primary.sql('SELECT pg_reload_conf()');
+  }
+
+  /** The old primary stays there and takes no writes any more; its sessions stay open. */
+  async makePrimaryReadOnly(): Promise<void> {
+    await this.primary.sql('ALTER SYSTEM SET default_transaction_read_only = on');
+    await this.primary.sql('SELECT pg_reload_conf()');
+  }
+
+  /** The standby becomes the primary; answers when it takes writes. */
+  async promote(): Promise<void> {
+    await this.standby.promote();
+    [this.primary, this.standby] = [this.standby, this.primary];
+    if (this.synchronous) {
+      await this.primary.sql('ALTER SYSTEM RESET synchronous_standby_names');
+      await this.primary.sql('SELECT pg_reload_conf()');
+    }
+  }
+
+  /** The old primary comes back as a standby of the new one. */
+  async rejoin(): Promise<void> {
+    await this.standby.halt('immediate').catch(() => undefined);
+    await this.standby.copyFrom(this.primary);
+    await this.standby.start();
+    await this.streams();
+  }
+
+  async logs(): Promise<string> {
+    return (await Promise.all(this.servers.map((server) => server.logs()))).join('\n');
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.servers.map((server) => server.stop()));
+  }
+}
