@@ -89,12 +89,17 @@ export class FaultProxy {
   /** Stops forwarding on the links that are there and on those to come, until `release`. */
   hold(which: LinkPick = ANY, directions: readonly Direction[] = BOTH): number {
     for (const direction of directions) this.holding.set(direction, which);
+    return this.freeze(which, directions);
+  }
+
+  /** As `hold`, but only the links that are there: who connects anew gets through, as after a firewall's restart. */
+  freeze(which: LinkPick = ANY, directions: readonly Direction[] = BOTH): number {
     const chosen = [...this.links].filter(({ name }) => which(name));
     for (const link of chosen) for (const direction of directions) link.hold(direction);
     return chosen.length;
   }
 
-  /** Ends `hold` and `refuse`. */
+  /** Ends `hold`, `freeze` and `refuse`. */
   release(): void {
     this.holding.clear();
     this.refusing = 'no';

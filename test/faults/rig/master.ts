@@ -2,8 +2,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { request } from 'undici';
 import { eventually } from '../../support/eventually.js';
-import { call } from '../../e2e/support/api.js';
 import { freePort } from '../../e2e/support/free-port.js';
 import { Program } from '../../e2e/support/program.js';
 import type { DatabaseUnderTest } from './database-under-test.js';
@@ -90,13 +90,20 @@ export class Master {
 
   /** The status of a probe; undefined where nobody answers. */
   async probe(path: string): Promise<number | undefined> {
-    return (await call(`${this.url}${path}`).catch(() => undefined))?.status;
+    return (await this.ask(`${this.url}${path}`).catch(() => undefined))?.status;
+  }
+
+  /** The body of `/health`, `/cluster` or any other page; throws where nobody answers within a second. */
+  async ask(url: string, patience = 1000): Promise<{ status: number; text: string }> {
+    const headers = { authorization: `Bearer ${KEY}` };
+    const response = await request(url, { headers, signal: AbortSignal.timeout(patience) });
+    return { status: response.statusCode, text: await response.body.text() };
   }
 
   /** A figure of /metrics, summed over its labels; 0 where it is not there. */
   async metric(name: string): Promise<number> {
-    const { body } = await call<string>(`${this.metricsUrl}/metrics`);
-    const lines = body
+    const { text } = await this.ask(`${this.metricsUrl}/metrics`, 3000);
+    const lines = text
       .split('\n')
       .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `));
     return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);

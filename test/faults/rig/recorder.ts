@@ -21,7 +21,7 @@ export interface Caller {
 }
 
 /** No answer after so long is no answer: the request may still be carried out. */
-const PATIENCE = 10_000;
+const PATIENCE = 2_500;
 
 export class Recorder {
   private readonly agent = new Agent({ connections: 256, pipelining: 1, connect: { timeout: 2000 } });

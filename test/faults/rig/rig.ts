@@ -123,6 +123,32 @@ export class Rig {
     );
   }
 
+  /** How many jobs have ended so far. */
+  async ended(): Promise<number> {
+    const [row] = await this.query<{ n: number }>('SELECT count(*)::int AS n FROM ffmpeg_master.job_history');
+    return row?.n ?? 0;
+  }
+
+  /** Until `count` jobs more have ended: the cluster works. */
+  async worksOn(count = 20, within = 30_000): Promise<void> {
+    const before = await eventually(() => this.ended(), { within });
+    await eventually(
+      async () => {
+        const now = await this.ended();
+        if (now < before + count) throw new Error(`${now - before} of ${count} jobs ended\n${this.tail()}`);
+      },
+      { within, every: 50 },
+    );
+  }
+
+  /** The present epoch, as the database has it. */
+  async epoch(): Promise<number> {
+    const [row] = await this.query<{ epoch: number }>(
+      'SELECT epoch::float8 AS epoch FROM ffmpeg_master.leadership',
+    );
+    return row?.epoch ?? 0;
+  }
+
   /** Starts known workers, which work from now on. */
   addWorkers(count: number, options: Partial<KnownWorkerOptions> = {}): KnownWorker[] {
     const made = Array.from({ length: count }, () => {
