@@ -1,7 +1,7 @@
 import { userInfo } from 'node:os';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Dsn, maskDsn, parseDsn } from './dsn.js';
+import { type Dsn, maskDsn, parseDsn, SSL_MODES, TARGET_SESSION_ATTRS } from './dsn.js';
 
 const me = userInfo().username;
 
@@ -133,7 +133,9 @@ describe('parseDsn', () => {
     ['postgresql://h/d?connect_timeout=-1', 'connect_timeout must be a whole number'],
     ['postgresql://h/d?sslcert=/c', 'sslcert and sslkey go together'],
     ['postgresql://h/d?sslmode=require&sslrootcert=system', 'sslrootcert=system needs sslmode=verify-full'],
-    ['postgresql://h/d?keepalive=1', 'its parameter "keepalive" is unknown; known are host, port'],
+    ['postgresql://h/d?keepalives=1', 'its parameter keepalives is unknown; known are host, port'],
+    ['postgresql://h/d?passwordsecret', 'it has an unknown parameter; known are host, port'],
+    ['postgresql://u:se?cret', 'it has an unknown parameter; known are host, port'],
     ['postgresql://h/d?sslmode', 'its parameter sslmode has no value'],
     ['postgresql://h/d?password=a&b=c', 'write & as %26 in the password'],
     ['postgresql://h1,h2,h3/d?port=1,2', 'one port, or as many as there are hosts'],
@@ -193,6 +195,112 @@ describe('passwords', () => {
         expect(parseDsn(`postgresql://u:${encodeURIComponent(password)}@h/d`).password).toBe(password);
       }),
     );
+  });
+});
+
+const text = fc.string({ unit: 'binary', minLength: 1, maxLength: 12 }).filter((one) => !one.includes('\0'));
+const hosts = fc.array(
+  fc.record({
+    host: fc.oneof(
+      fc.stringMatching(/^[a-z][a-z0-9.-]{0,20}$/),
+      fc.ipV4(),
+      fc.ipV6(),
+      text.map((name) => `/run/${name}`),
+    ),
+    port: fc.option(fc.integer({ min: 1, max: 65_535 })),
+  }),
+  { minLength: 1, maxLength: 4 },
+);
+const pool = fc.tuple(fc.nat(10_000), fc.integer({ min: 1, max: 10_000 })).map(([a, b]) => ({
+  pool_min_conns: Math.min(a, b),
+  pool_max_conns: b,
+}));
+const parameters = fc
+  .tuple(
+    fc.record(
+      {
+        sslmode: fc.constantFrom(...SSL_MODES),
+        target_session_attrs: fc.constantFrom(...TARGET_SESSION_ATTRS),
+        sslrootcert: text.filter((file) => file !== 'system'),
+        connect_timeout: fc.nat(10_000),
+        application_name: text,
+      },
+      { requiredKeys: [] },
+    ),
+    fc.option(fc.record({ sslcert: text, sslkey: text }), { nil: {} }),
+    fc.option(pool, { nil: {} }),
+  )
+  .map((parts) => Object.assign({}, ...parts) as Partial<Omit<Dsn, 'hosts'>>);
+/** What a string shall say, and where it says who connects. */
+const written = fc.record({
+  user: text,
+  password: fc.option(passwords, { nil: undefined }),
+  hosts,
+  database: text,
+  parameters,
+  inQuery: fc.boolean(),
+});
+
+/** The string; absent ports stay absent. */
+function write({ user, password, hosts, database, parameters, inQuery }: Written): string {
+  const encoded = hosts.map(({ host, port }) => {
+    const name = /^[0-9a-f.]*:[0-9a-f:.]+$/i.test(host) ? `[${host}]` : encodeURIComponent(host);
+    return port === null ? name : `${name}:${port}`;
+  });
+  const who = { user, ...(password !== undefined && { password }) };
+  const query = Object.entries({ ...parameters, ...(inQuery && { ...who, dbname: database }) });
+  const pairs = query.map(([name, value]) => `${name}=${encodeURIComponent(value)}`);
+  const credentials = Object.values(who).map(encodeURIComponent).join(':');
+  const place = encoded.join(',') + (inQuery ? '' : `/${encodeURIComponent(database)}`);
+  return `postgresql://${inQuery ? '' : `${credentials}@`}${place}${pairs.length > 0 ? `?${pairs.join('&')}` : ''}`;
+}
+
+type Written = typeof written extends fc.Arbitrary<infer T> ? T : never;
+
+describe('a connection string', () => {
+  it('is read as it was written, whatever its parts are, and masked but for its password', () => {
+    fc.assert(
+      fc.property(written, (one) => {
+        const { user, password, hosts, database, parameters } = one;
+        const expected = {
+          ...{ user, database, sslmode: 'prefer', target_session_attrs: 'any', ...parameters },
+          hosts: hosts.map(({ host, port }) => ({ host, port: port ?? 5432 })),
+        };
+        const string = write(one);
+        expect(parseDsn(string)).toEqual(password === undefined ? expected : { ...expected, password });
+        const masked = password === undefined ? expected : { ...expected, password: '***' };
+        expect(parseDsn(maskDsn(string))).toEqual(masked);
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it('that was damaged tells nothing of its password', { timeout: 60_000 }, () => {
+    const damage = fc.array(
+      fc.record({
+        at: fc.nat(),
+        remove: fc.nat(4),
+        insert: hostile.map((characters) => characters.slice(0, 2)),
+      }),
+      { minLength: 1, maxLength: 3 },
+    );
+    let refused = 0;
+    fc.assert(
+      fc.property(written, passwords, damage, fc.boolean(), (one, password, edits, encoded) => {
+        const whole = write({ ...one, password: 'SECRET' });
+        let string = whole.replace('SECRET', () => (encoded ? encodeURIComponent(password) : password));
+        for (const { at, remove, insert } of edits) {
+          const place = at % string.length;
+          string = string.slice(0, place) + insert + string.slice(place + remove);
+        }
+        const refusal = refusalOf(string);
+        refused += refusal === '' ? 0 : 1;
+        expect(refusal).not.toMatch(/Kq7|7Zx|Wv9|9Jy/);
+        if (refusal !== '') expect(maskDsn(string)).not.toMatch(/Kq7|7Zx|Wv9|9Jy/);
+      }),
+      { numRuns: 3_000 },
+    );
+    expect(refused).toBeGreaterThan(1_000);
   });
 });
 

@@ -116,6 +116,31 @@ const PARAMETERS = [
   'application_name',
 ] as const;
 type Parameter = (typeof PARAMETERS)[number];
+
+/** What other programs understand, libpq and pgx above all: of these a refusal may speak, since they are no password. */
+const FOREIGN_PARAMETERS: ReadonlySet<string> = new Set([
+  ...[
+    'channel_binding',
+    'client_encoding',
+    'fallback_application_name',
+    'gssdelegation',
+    'gssencmode',
+    'gsslib',
+  ],
+  ...['hostaddr', 'keepalives', 'keepalives_count', 'keepalives_idle', 'keepalives_interval', 'krbsrvname'],
+  ...[
+    'load_balance_hosts',
+    'max_protocol_version',
+    'min_protocol_version',
+    'options',
+    'passfile',
+    'pgbouncer',
+  ],
+  ...['pool_health_check_period', 'pool_max_conn_idle_time', 'pool_max_conn_lifetime', 'pool_min_idle_conns'],
+  ...['replication', 'require_auth', 'requirepeer', 'schema', 'search_path', 'service', 'servicefile', 'ssl'],
+  ...['ssl_max_protocol_version', 'ssl_min_protocol_version', 'sslcertmode', 'sslcompression', 'sslcrl'],
+  ...['sslcrldir', 'sslnegotiation', 'sslpassword', 'sslsni', 'statement_timeout', 'tcp_user_timeout'],
+]);
 type Parameters = Map<Parameter, string>;
 
 interface Parts {
@@ -167,11 +192,14 @@ function readParameters(query: string | undefined): Parameters {
       continue;
     }
     if (!isParameter(name)) {
-      // Behind a password an unknown name may be the password's tail, cut off by an unencoded &.
+      // Any other name may be a piece of a password, cut off by an unencoded & or ? or by a forgotten = or @.
+      const which = FOREIGN_PARAMETERS.has(name)
+        ? `its parameter ${name} is unknown`
+        : 'it has an unknown parameter';
       throw new DsnError(
         /(^|&)password=/.test(query ?? '')
           ? 'it has an unknown parameter beside password: write & as %26 in the password'
-          : `its parameter ${JSON.stringify(name)} is unknown; known are ${PARAMETERS.join(', ')}`,
+          : `${which}; known are ${PARAMETERS.join(', ')}`,
       );
     }
     if (value === undefined) throw new DsnError(`its parameter ${name} has no value`);

@@ -31,14 +31,50 @@ describe('the backoff', () => {
     );
   });
 
+  it('is at its cap where the table ends, so that no count of failures is beyond it', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 600_000 }),
+        fc.integer({ min: 0, max: 86_400_000 }),
+        fc.double({ min: 2, max: 100, noNaN: true }),
+        (initial_backoff, max_backoff, backoff_multiplier) => {
+          const table = backoffTable({ initial_backoff, max_backoff, backoff_multiplier });
+          expect(table.at(0)).toBe(Math.min(initial_backoff, max_backoff));
+          expect(table.at(-1)).toBe(max_backoff);
+        },
+      ),
+    );
+  });
+
+  it('multiplies each delay until the cap, to the millisecond', () => {
+    const settings = fc.record({
+      initial_backoff: fc.integer({ min: 1, max: 600_000 }),
+      max_backoff: fc.integer({ min: 0, max: 86_400_000 }),
+      backoff_multiplier: fc.integer({ min: 1, max: 100 }),
+    });
+    fc.assert(
+      fc.property(settings, ({ initial_backoff, max_backoff, backoff_multiplier }) => {
+        const [first, ...rest] = backoffTable({ initial_backoff, max_backoff, backoff_multiplier });
+        rest.reduce((before, delay) => {
+          expect(delay).toBe(Math.min(max_backoff, before * backoff_multiplier));
+          return delay;
+        }, first ?? NaN);
+      }),
+    );
+  });
+
   it('is spread over its last fifth, and never waits for longer than its cap', () => {
     expect(jitter(() => 0)).toBe(0.8);
     expect(jitter(() => 1)).toBe(1);
-    for (let k = 0; k < 1000; k += 1) {
-      const factor = jitter();
-      expect(factor).toBeGreaterThanOrEqual(0.8);
-      expect(factor).toBeLessThanOrEqual(1);
-    }
+    const dice = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
+    fc.assert(
+      fc.property(dice, dice, (low, high) => {
+        expect(jitter(() => low)).toBeGreaterThanOrEqual(0.8);
+        expect(jitter(() => low)).toBeLessThanOrEqual(1);
+        if (low <= high) expect(jitter(() => low)).toBeLessThanOrEqual(jitter(() => high));
+      }),
+    );
+    expect(new Set(Array.from({ length: 20 }, () => jitter())).size).toBeGreaterThan(1);
   });
 
   it('is thrown by the same dice in SQL', () => {
