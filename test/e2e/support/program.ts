@@ -10,9 +10,18 @@ export class Program {
   output = '';
   private readonly exited: Promise<number | null>;
 
-  /** @param build another build's `main.js`, for tests of an upgrade */
-  constructor(args: readonly string[], env: Readonly<Record<string, string>> = {}, build = main) {
-    this.child = spawn(process.execPath, [build, ...args], {
+  /**
+   * @param build another build's `main.js`, for tests of an upgrade
+   * @param within a command that runs it, such as `ip netns exec NAME`, and becomes it
+   */
+  constructor(
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+    build = main,
+    within: readonly string[] = [],
+  ) {
+    const [command = '', ...rest] = [...within, process.execPath, build, ...args];
+    this.child = spawn(command, rest, {
       env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

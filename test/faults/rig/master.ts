@@ -19,6 +19,8 @@ export interface MasterOptions {
   readonly blockMs?: number;
   /** Another build's main.js. */
   readonly build?: string;
+  /** Where it runs instead of beside the test, and how both see each other. */
+  readonly namespace?: { readonly name: string; readonly address: string; readonly outside: string };
   /** False: it connects to the database itself, not through links that can fail. Default true. */
   readonly linked?: boolean;
 }
@@ -38,7 +40,9 @@ export class Master {
   /** Starts it; does not wait until it is ready. */
   static async launch(database: DatabaseUnderTest, options: MasterOptions = {}): Promise<Master> {
     const links: FaultProxy[] = [];
+    const { namespace } = options;
     const through = async (hosts: DatabaseUnderTest['pool']) => {
+      if (namespace) return hosts.map(({ port }) => ({ host: namespace.outside, port }));
       if (options.linked === false) return hosts;
       const made = await Promise.all(hosts.map((host) => FaultProxy.start(host)));
       links.push(...made);
@@ -47,13 +51,14 @@ export class Master {
     const same = JSON.stringify(database.pool) === JSON.stringify(database.direct);
     const pool = await through(database.pool);
     const direct = same ? pool : await through(database.direct);
+    const host = namespace?.address ?? '127.0.0.1';
     const [port, metrics] = [await freePort(), await freePort()];
     const program = new Program(
       ['serve'],
       {
         DATABASE_DSN: database.dsn(pool),
         DATABASE_DIRECT_DSN: database.dsn(direct),
-        API_HOST: '127.0.0.1',
+        API_HOST: host,
         API_PORT: String(port),
         METRICS_PORT: String(metrics),
         MASTER_API_KEY: KEY,
@@ -62,8 +67,9 @@ export class Master {
         ...options.env,
       },
       options.build,
+      namespace && ['ip', 'netns', 'exec', namespace.name],
     );
-    return new Master(program, `http://127.0.0.1:${port}`, `http://127.0.0.1:${metrics}`, links);
+    return new Master(program, `http://${host}:${port}`, `http://${host}:${metrics}`, links);
   }
 
   get pid(): number {
