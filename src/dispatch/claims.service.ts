@@ -18,6 +18,8 @@
  *   - No claim is answered empty before each of its lanes was tried: when its time is over the lane heads
  *     are read once more, and it goes on for as long as an open lane fits it.
  *   - "Nothing left" is believed only if no work was announced since the statement was sent.
+ *   - A master that drains gives nothing new, and looks up each claim that it has not looked up yet: an empty answer to
+ *     a repeat would leave the attempts of the first to their leases.
  *   - A worker that hung up gets no slot; what was given to it in that moment is handed back at once.
  *   - A statement that fails is repeated claim by claim, so that only the guilty gets the error; a lost connection
  *     only delays them, since their ids make the repeat harmless.
@@ -94,7 +96,7 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
     this.lanes.onChange(() => this.pump());
     this.unsubscribe.push(
       this.signals.onResync(() => this.lookAround()),
-      this.draining.onBegin(() => this.answerAll()),
+      this.draining.onBegin(() => this.answerKnown()),
     );
   }
 
@@ -109,7 +111,6 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
   async claim(node_id: string, request: ClaimRequest | RidingClaim, asker: Asker): Promise<AttemptRow[]> {
     const node = this.nodes.peek(node_id) ?? (await this.nodes.get(node_id));
     if (!node) throw nodeNotFound();
-    if (this.draining.isDraining) return [];
     // A node that claims is there, whatever its heartbeats did.
     if (node.status === 'offline') await this.heartbeats.beat(node_id, { attempts: [] });
     if (this.parked.size >= MAX_WAITING) {
@@ -121,7 +122,7 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
       arrival: (this.arrived += 1),
       claim_id: request.claim_id,
       max_jobs: request.max_jobs,
-      wait: 'wait_seconds' in request ? (request.wait_seconds ?? 0) * 1000 : 0,
+      wait: 'wait_seconds' in request && !this.draining.isDraining ? (request.wait_seconds ?? 0) * 1000 : 0,
     });
     // A repeat beside its first: that one's connection is gone, whatever a balancer keeps open. One that rides may
     // be answered yet, and the repeat finds that by its id.
@@ -145,7 +146,8 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
   /** A claim that was kept for a submit waits again. */
   resume(claim: WaitingClaim): void {
     claim.riding = false;
-    if (this.draining.isDraining || claim.asker.gone) this.settle(claim, []);
+    const known = !this.parked.fresh.has(claim);
+    if (claim.asker.gone || (this.draining.isDraining && known)) this.settle(claim, []);
     else this.pump();
   }
 
@@ -189,13 +191,15 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
 
   /** What rides in the next statement; answers, on the way, claims whose time is over and that no lane fits. */
   private plan(): Part[] {
-    const open = this.lanes.open();
+    const { isDraining } = this.draining;
+    const open = isDraining ? [] : this.lanes.open();
     const parts: Part[] = planSlots(this.parked.groups(), open, (lane, { node }) =>
       this.fit.fits(lane, node),
     );
     const placed = new Set(parts.map(({ claim }) => claim));
     const unknown = [...this.parked.fresh].filter((claim) => !placed.has(claim) && !claim.riding);
-    if (parts.length > 0 || this.lookUpsDue || unknown.some((claim) => !claim.patient)) {
+    const waitForNothing = this.lookUpsDue || isDraining || unknown.some((claim) => !claim.patient);
+    if (parts.length > 0 || waitForNothing) {
       this.lookUpsDue = false;
       for (const claim of unknown.slice(0, Math.max(0, MAX_SLOTS - parts.length)))
         parts.push({ claim, lane_id: null, wanted: 0 });
@@ -280,11 +284,12 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
       this.parked.fresh.delete(claim);
       claim.riding = false;
       const attempts = parts.flatMap((part) => part.attempts);
+      const again = parts.some((part) => part.again);
       if (attempts.length > 0) this.settle(claim, attempts);
-      else if (parts.some((part) => part.again)) void this.answerAgain(claim);
+      else if (again) void this.answerAgain(claim);
       else if (parts.some((part) => !part.able)) claim.full = !claim.freed;
       else if (parts.some((part) => part.full)) claim.full = !claim.freed && !unsure.has(claim.node.id);
-      if (claim.answered) continue;
+      if (claim.answered || again) continue;
       // It may have hung up while it rode: nobody would tell of that again.
       if (this.draining.isDraining || claim.asker.gone) this.settle(claim, []);
       else if (!claim.patient) over.push(claim);
@@ -373,7 +378,17 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
     if (!claim.riding && !claim.answered) this.settle(claim, []);
   }
 
-  /** On the way out: who rides is answered by its statement, everybody else now. */
+  /**
+   * On the way out: who rides is answered by its statement, and who never rode by a last one, which gives nothing new:
+   * it may be the repeat of a claim whose answer got lost.
+   */
+  private answerKnown(): void {
+    for (const claim of this.parked)
+      if (!claim.riding && !this.parked.fresh.has(claim)) this.settle(claim, []);
+    this.pump();
+  }
+
+  /** At the very end, when nobody is on the line any more. */
   private answerAll(): void {
     for (const claim of this.parked) if (!claim.riding) this.settle(claim, []);
   }
