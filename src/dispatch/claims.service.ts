@@ -15,6 +15,7 @@
  * What holds, and why:
  *   - The same claim id gets the same attempts: every claim rides in a statement at its arrival, in the claim's or,
  *     where no lane fits anybody in the group, in a small one; either looks for leases of its id under the node's counter.
+ *     What another master answers later is found at a resync (`AnsweredElsewhere`).
  *   - No claim is answered empty before each of its lanes was tried: when its time is over the lane heads
  *     are read once more, and it goes on for as long as an open lane fits it.
  *   - "Nothing left" is believed only if no work was announced since the statement was sent.
@@ -36,6 +37,7 @@ import type { ClaimRequest, RidingClaim } from '../protocol/claim.js';
 import { Draining } from '../signals/draining.js';
 import { Signals } from '../signals/signals.js';
 import { ArrivalsRepository } from './arrivals.repository.js';
+import { AnsweredElsewhere } from './answered-elsewhere.js';
 import { ClaimRepository, type AttemptRow, type PartAnswer } from './claim.repository.js';
 import { Deadlines } from './deadlines.js';
 import { DispatchMetrics } from './dispatch.metrics.js';
@@ -69,6 +71,7 @@ interface Part {
 export class ClaimsService implements OnModuleInit, OnModuleDestroy {
   private readonly unsubscribe: (() => void)[] = [];
   private readonly deadlines = new Deadlines((claims) => this.expired(claims));
+  private readonly elsewhere: AnsweredElsewhere;
   private arrived = 0;
   private pumping = false;
   private lookUps: NodeJS.Timeout | undefined;
@@ -89,12 +92,14 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
     private readonly metrics: DispatchMetrics,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {
+    this.elsewhere = new AnsweredElsewhere(arrivals, parked);
     metrics.watchClaims(() => this.parked.size);
   }
 
   onModuleInit(): void {
     this.lanes.onChange(() => this.pump());
     this.unsubscribe.push(
+      ...this.elsewhere.listen(this.signals),
       this.signals.onResync(() => this.lookAround()),
       this.draining.onBegin(() => this.answerKnown()),
     );
@@ -171,6 +176,9 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
     for (const claim of this.parked) Object.assign(claim, { full: false, freed: true });
     if (this.parked.size > 0) void this.lanes.readHeads();
     this.pump();
+    void this.elsewhere.look().then((claims) => {
+      for (const claim of claims) if (!claim.answered && !claim.riding) void this.answerAgain(claim);
+    });
   }
 
   /** Sends statements for as long as there is something to try. */
@@ -301,7 +309,8 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
   private async answerAgain(claim: WaitingClaim): Promise<void> {
     this.unpark(claim);
     try {
-      this.settle(claim, await this.repository.findAttempts(claim.node.id, claim.claim_id));
+      const { lease_duration } = this.settings.workers;
+      this.settle(claim, await this.arrivals.answerAgain(claim.node.id, claim.claim_id, lease_duration));
     } catch (error) {
       this.reject(claim, error);
     }
@@ -344,7 +353,10 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
 
   /** Of one that never rode its first statement will find that its time is over. */
   private expired(claims: readonly WaitingClaim[]): void {
-    this.lookOnceMore(claims.filter((claim) => !this.parked.fresh.has(claim)));
+    const known = claims.filter((claim) => !this.parked.fresh.has(claim));
+    if (!this.elsewhere.mayBe) return this.lookOnceMore(known);
+    for (const claim of known) this.parked.fresh.add(claim);
+    this.pump();
   }
 
   /** Claims whose time is over get a last look at the lane heads. */

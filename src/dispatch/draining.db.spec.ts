@@ -61,9 +61,9 @@ describe('a claim that was answered before', () => {
     await other.submit();
     const claim_id = randomUUID();
     const given = await other.claim(node, { claim_id });
-    const release = watched.hold('FindAttempts');
+    const release = watched.hold('AnswerAgain');
     const again = leaving.claim(node, { claim_id });
-    await eventually(() => expect(watched.count('FindAttempts')).toBe(1));
+    await eventually(() => expect(watched.count('AnswerAgain')).toBe(1));
     // Whoever rode along and found nothing has the lane heads read once more.
     await leaving.lanes.readHeads();
     leaving.draining.begin();
