@@ -32,6 +32,7 @@ import { MAX_LOCK_TIMEOUTS, mayBeOneMembersFault } from '../database/grouped.js'
 import { isConnectionLost, isLockTimeout } from '../database/sql-errors.js';
 import { LOGGER, type Logger } from '../logging/logger.js';
 import { NodeDirectory } from '../nodes/node-directory.js';
+import type { NodeRow } from '../nodes/node-row.js';
 import { nodeNotFound } from '../nodes/nodes.service.js';
 import type { ClaimRequest, RidingClaim } from '../protocol/claim.js';
 import { Draining } from '../signals/draining.js';
@@ -98,6 +99,7 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
 
   onModuleInit(): void {
     this.lanes.onChange(() => this.pump());
+    this.nodes.onChange((node) => this.follow(node));
     this.unsubscribe.push(
       ...this.elsewhere.listen(this.signals),
       this.signals.onResync(() => this.lookAround()),
@@ -114,10 +116,13 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
 
   /** Answers up to `max_jobs` attempts, or none after `wait_seconds`. 404 for a node that is not there. */
   async claim(node_id: string, request: ClaimRequest | RidingClaim, asker: Asker): Promise<AttemptRow[]> {
-    const node = this.nodes.peek(node_id) ?? (await this.nodes.get(node_id));
+    let node = this.nodes.peek(node_id) ?? (await this.nodes.get(node_id));
     if (!node) throw nodeNotFound();
     // A node that claims is there, whatever its heartbeats did.
-    if (node.status === 'offline') await this.heartbeats.beat(node_id, { attempts: [] });
+    if (node.status === 'offline') {
+      await this.heartbeats.beat(node_id, { attempts: [] });
+      node = this.nodes.peek(node_id) ?? node;
+    }
     if (this.parked.size >= MAX_WAITING) {
       throw new Overloaded(`${MAX_WAITING} claims wait at this master already; try again shortly.`);
     }
@@ -168,6 +173,13 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
       Object.assign(claim, { full: false, freed: true });
     }
     this.lanes.reopen(queues);
+  }
+
+  /** A node drains, was resumed, or registered anew, perhaps at another master. */
+  private follow(node: NodeRow): void {
+    const claims = this.parked.refile(node);
+    for (const claim of claims) Object.assign(claim, { full: false, freed: true });
+    if (claims.length > 0) this.pump();
   }
 
   /** At each resync: what signals did not tell. */
