@@ -9,6 +9,8 @@ import { DispatchMaster, PRINCIPAL } from '../../test/support/dispatch-master.js
 import { eventually } from '../../test/support/eventually.js';
 import { LocalSignals } from '../../test/support/local-signals.js';
 import { WatchedDatabase } from '../../test/support/watched-database.js';
+import { ExplainingDatabase, PlanSession } from '../../test/support/explaining-database.js';
+import { ArrivalsRepository } from './arrivals.repository.js';
 import type { AttemptRow } from './claim.repository.js';
 
 const db = useDatabase();
@@ -116,6 +118,22 @@ describe('a claim that is parked at two masters', () => {
     second.draining.begin();
     expect(await answer).toEqual([]);
   });
+});
+
+it('the look for it goes by the key of the leases, also by a plan from the time when there were none', async () => {
+  const session = await PlanSession.open(db.dsn, 'generic');
+  const look = new ExplainingDatabase(db.database, session);
+  const repository = new ArrivalsRepository(look);
+  await repository.answeredAfter(0);
+  await db.pool.query(
+    `INSERT INTO ffmpeg_master.leases (job_id, node_id, claim_id, queue, assigned_at, expires_at)
+     SELECT gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'default', now(), now() FROM generate_series(1, 3000)`,
+  );
+  const { rows } = await db.pool.query('SELECT max(lease_token) - 10 AS mark FROM ffmpeg_master.leases');
+  expect(await repository.answeredAfter(Number(rows[0].mark))).toHaveLength(10);
+  const reads = look.named('AnsweredLately').at(-1)?.reads;
+  expect(reads).toMatchObject([{ table: 'leases', index: 'leases_pkey', rows: 10 }]);
+  await session.close();
 });
 
 describe('attempts that are taken back', () => {

@@ -39,6 +39,7 @@ import { Draining } from '../signals/draining.js';
 import { Signals } from '../signals/signals.js';
 import { ArrivalsRepository } from './arrivals.repository.js';
 import { AnsweredElsewhere } from './answered-elsewhere.js';
+import { byKey, nodesWithUnusedRoom, type Part } from './claim-parts.js';
 import { ClaimRepository, type AttemptRow, type PartAnswer } from './claim.repository.js';
 import { Deadlines } from './deadlines.js';
 import { DispatchMetrics } from './dispatch.metrics.js';
@@ -60,13 +61,6 @@ const LOOK_UP_AFTER = 50;
 
 /** Before a statement whose connection was lost is tried again, in milliseconds. */
 const RETRY_AFTER = 200;
-
-/** What a claim asks of one lane in a statement; of none where it only asks whether it was answered before. */
-interface Part {
-  readonly claim: WaitingClaim;
-  readonly lane_id: number | null;
-  readonly wanted: number;
-}
 
 @Injectable()
 export class ClaimsService implements OnModuleInit, OnModuleDestroy {
@@ -255,9 +249,9 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
       this.passOn(parts, answers);
       this.lanes.learn(
         offers,
-        group(parts, answers, ({ lane_id }) => lane_id ?? 0),
+        byKey(parts, answers, ({ lane_id }) => lane_id ?? 0),
       );
-      this.answer(group(parts, answers, ({ claim }) => claim));
+      this.answer(byKey(parts, answers, ({ claim }) => claim));
     } catch (error) {
       await this.failed(parts, claims, error);
       return error;
@@ -416,31 +410,4 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
   private answerAll(): void {
     for (const claim of this.parked) if (!claim.riding) this.settle(claim, []);
   }
-}
-
-/**
- * Slots that found no job, or that their queue refused, counted towards their node's room: beside them, a full node
- * says nothing.
- */
-function nodesWithUnusedRoom(answers: ReadonlyMap<WaitingClaim, readonly PartAnswer[]>): Set<string> {
-  const nodes = new Set<string>();
-  for (const [claim, parts] of answers)
-    if (parts.some((part) => part.short || part.refused)) nodes.add(claim.node.id);
-  return nodes;
-}
-
-/** The answers of a statement, by what their parts have in common. */
-function group<Key>(
-  parts: readonly Part[],
-  answers: readonly PartAnswer[],
-  key: (part: Part) => Key,
-): Map<Key, PartAnswer[]> {
-  const groups = new Map<Key, PartAnswer[]>();
-  parts.forEach((part, index) => {
-    const answer = answers[index];
-    const known = groups.get(key(part));
-    if (answer && known) known.push(answer);
-    else if (answer) groups.set(key(part), [answer]);
-  });
-  return groups;
 }
