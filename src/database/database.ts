@@ -12,8 +12,14 @@ export interface Queryable {
  */
 export abstract class Database implements Queryable {
   abstract query<Row>(statement: Statement, values?: readonly unknown[]): Promise<Row[]>;
-  /** Runs `work` in one transaction on one connection; rolls back when it throws. */
-  abstract transaction<T>(work: (transaction: Queryable) => Promise<T>): Promise<T>;
+  /**
+   * Runs `work` in one transaction on one connection; rolls back when it throws.
+   * @param options.hot as of a statement: it may have a connection that is kept for those
+   */
+  abstract transaction<T>(
+    work: (transaction: Queryable) => Promise<T>,
+    options?: { readonly hot?: boolean },
+  ): Promise<T>;
   /** Waits until the database answers, at most `withinMs`; then throws why it does not. */
   abstract whenConnected(withinMs: number): Promise<void>;
 }

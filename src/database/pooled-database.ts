@@ -116,8 +116,11 @@ export class PooledDatabase extends Database {
     }
   }
 
-  async transaction<T>(work: (transaction: Queryable) => Promise<T>): Promise<T> {
-    const acquired = await this.#acquire(false);
+  async transaction<T>(
+    work: (transaction: Queryable) => Promise<T>,
+    { hot = false }: { readonly hot?: boolean } = {},
+  ): Promise<T> {
+    const acquired = await this.#acquire(hot);
     let failure: unknown;
     try {
       await this.#begin(acquired);

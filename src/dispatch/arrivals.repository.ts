@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../database/database.js';
 import { statement } from '../database/statement.js';
+import { asAttempt, ATTEMPT, type AttemptColumns, type AttemptRow } from './claim.repository.js';
 
 /** A claim that has just arrived, and that no lane with work fits. */
 export interface ArrivedClaim {
@@ -36,6 +37,45 @@ const LOOK_FOR_ANSWERS = statement(
   { hot: true },
 );
 
+/** An attempt that began, by the claim that it was given to. */
+export interface GivenLately {
+  lease_token: number;
+  node_id: string;
+  claim_id: string;
+}
+
+/** Of so many attempts one look tells; older ones were told of by the looks before. */
+const MOST_LATELY = 5000;
+
+// Newest first and with a LIMIT, so that it goes by the key, whatever share of the leases a plan expects to be new.
+const ANSWERED_LATELY = statement(
+  'AnsweredLately',
+  `SELECT l.lease_token, l.node_id, l.claim_id FROM ffmpeg_master.leases l
+   WHERE l.lease_token > $1 ORDER BY l.lease_token DESC LIMIT ${MOST_LATELY}`,
+  { onePlan: true },
+);
+
+// The lease begins anew, since the worker counts it from its own request; and assigned_at tells whoever would take these
+// attempts back that somebody has heard of them.
+const ANSWER_AGAIN = statement(
+  'AnswerAgain',
+  `WITH held AS MATERIALIZED (
+     SELECT l.lease_token FROM ffmpeg_master.leases l
+     WHERE l.node_id = $1 AND l.claim_id = $2 AND NOT l.revoked
+     ORDER BY l.lease_token FOR UPDATE
+   ),
+   answered AS (
+     UPDATE ffmpeg_master.leases l
+     SET assigned_at = clock_timestamp(), expires_at = clock_timestamp() + $3::float8 * interval '1 millisecond'
+     WHERE l.lease_token = ANY (ARRAY(SELECT h.lease_token FROM held h))
+     RETURNING l.job_id, l.lease_token
+   )
+   SELECT ${ATTEMPT}
+   FROM answered l JOIN ffmpeg_master.jobs j ON j.id = l.job_id AND j.lease_token = l.lease_token
+   ORDER BY l.lease_token`,
+  { hot: true },
+);
+
 @Injectable()
 export class ArrivalsRepository {
   constructor(private readonly database: Database) {}
@@ -51,5 +91,16 @@ export class ArrivalsRepository {
       const { again = false, able = false } = found.get(index) ?? {};
       return { again, able };
     });
+  }
+
+  /** The attempts that an earlier claim of this id was given and that still stand. `lease` in milliseconds. */
+  async answerAgain(node_id: string, claim_id: string, lease: number): Promise<AttemptRow[]> {
+    const rows = await this.database.query<AttemptColumns>(ANSWER_AGAIN, [node_id, claim_id, lease]);
+    return rows.map(asAttempt);
+  }
+
+  /** Of the attempts that stand, those with a newer token. */
+  answeredAfter(lease_token: number): Promise<GivenLately[]> {
+    return this.database.query<GivenLately>(ANSWERED_LATELY, [lease_token]);
   }
 }

@@ -57,7 +57,7 @@ export interface LaneHead {
   head: number;
 }
 
-const ATTEMPT = `j.id, j.sequence_number, j.scenario, j.parameters, j.queue, j.priority, j.engine, j.attempt,
+export const ATTEMPT = `j.id, j.sequence_number, j.scenario, j.parameters, j.queue, j.priority, j.engine, j.attempt,
   j.timeout_seconds, j.created_at, j.lease_token, j.lane_id, j.position`;
 
 /**
@@ -179,16 +179,7 @@ type PartRow = Omit<PartAnswer, 'attempts' | 'full' | 'refused' | 'short'> & {
   granted: number;
 } & (AttemptColumns | { id: null });
 
-type AttemptColumns = Omit<AttemptRow, 'created_at'> & { created_at: Date };
-
-const FIND_ATTEMPTS = statement(
-  'FindAttempts',
-  `SELECT ${ATTEMPT}
-   FROM ffmpeg_master.leases l JOIN ffmpeg_master.jobs j ON j.id = l.job_id AND j.lease_token = l.lease_token
-   WHERE l.node_id = $1 AND l.claim_id = $2 AND NOT l.revoked
-   ORDER BY l.lease_token`,
-  { hot: true },
-);
+export type AttemptColumns = Omit<AttemptRow, 'created_at'> & { created_at: Date };
 
 // Its attempts were handed back, so the same claim may be asked again.
 const FORGET_CLAIM = statement(
@@ -238,12 +229,6 @@ export class ClaimRepository {
     return answersOf(parts, rows);
   }
 
-  /** The attempts that an earlier claim of this id was given and that still stand. */
-  async findAttempts(node_id: string, claim_id: string): Promise<AttemptRow[]> {
-    const rows = await this.database.query<AttemptColumns>(FIND_ATTEMPTS, [node_id, claim_id]);
-    return rows.map(asAttempt);
-  }
-
   async forget(node_id: string, claim_id: string): Promise<void> {
     await this.database.query(FORGET_CLAIM, [node_id, claim_id]);
   }
@@ -289,7 +274,7 @@ function answersOf(parts: readonly ClaimPart[], rows: readonly PartRow[]): PartA
   return answers;
 }
 
-function asAttempt(row: AttemptColumns): AttemptRow {
+export function asAttempt(row: AttemptColumns): AttemptRow {
   return {
     id: row.id,
     sequence_number: row.sequence_number,

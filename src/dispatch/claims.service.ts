@@ -15,9 +15,12 @@
  * What holds, and why:
  *   - The same claim id gets the same attempts: every claim rides in a statement at its arrival, in the claim's or,
  *     where no lane fits anybody in the group, in a small one; either looks for leases of its id under the node's counter.
+ *     What another master answers later is found at a resync (`AnsweredElsewhere`).
  *   - No claim is answered empty before each of its lanes was tried: when its time is over the lane heads
  *     are read once more, and it goes on for as long as an open lane fits it.
  *   - "Nothing left" is believed only if no work was announced since the statement was sent.
+ *   - A master that drains gives nothing new, and looks up each claim that it has not looked up yet: an empty answer to
+ *     a repeat would leave the attempts of the first to their leases.
  *   - A worker that hung up gets no slot; what was given to it in that moment is handed back at once.
  *   - A statement that fails is repeated claim by claim, so that only the guilty gets the error; a lost connection
  *     only delays them, since their ids make the repeat harmless.
@@ -29,11 +32,14 @@ import { MAX_LOCK_TIMEOUTS, mayBeOneMembersFault } from '../database/grouped.js'
 import { isConnectionLost, isLockTimeout } from '../database/sql-errors.js';
 import { LOGGER, type Logger } from '../logging/logger.js';
 import { NodeDirectory } from '../nodes/node-directory.js';
+import type { NodeRow } from '../nodes/node-row.js';
 import { nodeNotFound } from '../nodes/nodes.service.js';
 import type { ClaimRequest, RidingClaim } from '../protocol/claim.js';
 import { Draining } from '../signals/draining.js';
 import { Signals } from '../signals/signals.js';
 import { ArrivalsRepository } from './arrivals.repository.js';
+import { AnsweredElsewhere } from './answered-elsewhere.js';
+import { byKey, nodesWithUnusedRoom, type Part } from './claim-parts.js';
 import { ClaimRepository, type AttemptRow, type PartAnswer } from './claim.repository.js';
 import { Deadlines } from './deadlines.js';
 import { DispatchMetrics } from './dispatch.metrics.js';
@@ -56,17 +62,11 @@ const LOOK_UP_AFTER = 50;
 /** Before a statement whose connection was lost is tried again, in milliseconds. */
 const RETRY_AFTER = 200;
 
-/** What a claim asks of one lane in a statement; of none where it only asks whether it was answered before. */
-interface Part {
-  readonly claim: WaitingClaim;
-  readonly lane_id: number | null;
-  readonly wanted: number;
-}
-
 @Injectable()
 export class ClaimsService implements OnModuleInit, OnModuleDestroy {
   private readonly unsubscribe: (() => void)[] = [];
   private readonly deadlines = new Deadlines((claims) => this.expired(claims));
+  private readonly elsewhere: AnsweredElsewhere;
   private arrived = 0;
   private pumping = false;
   private lookUps: NodeJS.Timeout | undefined;
@@ -87,14 +87,17 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
     private readonly metrics: DispatchMetrics,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {
+    this.elsewhere = new AnsweredElsewhere(arrivals, parked);
     metrics.watchClaims(() => this.parked.size);
   }
 
   onModuleInit(): void {
     this.lanes.onChange(() => this.pump());
+    this.nodes.onChange((node) => this.follow(node));
     this.unsubscribe.push(
+      ...this.elsewhere.listen(this.signals),
       this.signals.onResync(() => this.lookAround()),
-      this.draining.onBegin(() => this.answerAll()),
+      this.draining.onBegin(() => this.answerKnown()),
     );
   }
 
@@ -107,11 +110,13 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
 
   /** Answers up to `max_jobs` attempts, or none after `wait_seconds`. 404 for a node that is not there. */
   async claim(node_id: string, request: ClaimRequest | RidingClaim, asker: Asker): Promise<AttemptRow[]> {
-    const node = this.nodes.peek(node_id) ?? (await this.nodes.get(node_id));
+    let node = this.nodes.peek(node_id) ?? (await this.nodes.get(node_id));
     if (!node) throw nodeNotFound();
-    if (this.draining.isDraining) return [];
     // A node that claims is there, whatever its heartbeats did.
-    if (node.status === 'offline') await this.heartbeats.beat(node_id, { attempts: [] });
+    if (node.status === 'offline') {
+      await this.heartbeats.beat(node_id, { attempts: [] });
+      node = this.nodes.peek(node_id) ?? node;
+    }
     if (this.parked.size >= MAX_WAITING) {
       throw new Overloaded(`${MAX_WAITING} claims wait at this master already; try again shortly.`);
     }
@@ -121,7 +126,7 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
       arrival: (this.arrived += 1),
       claim_id: request.claim_id,
       max_jobs: request.max_jobs,
-      wait: 'wait_seconds' in request ? (request.wait_seconds ?? 0) * 1000 : 0,
+      wait: 'wait_seconds' in request && !this.draining.isDraining ? (request.wait_seconds ?? 0) * 1000 : 0,
     });
     // A repeat beside its first: that one's connection is gone, whatever a balancer keeps open. One that rides may
     // be answered yet, and the repeat finds that by its id.
@@ -145,7 +150,8 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
   /** A claim that was kept for a submit waits again. */
   resume(claim: WaitingClaim): void {
     claim.riding = false;
-    if (this.draining.isDraining || claim.asker.gone) this.settle(claim, []);
+    const known = !this.parked.fresh.has(claim);
+    if (claim.asker.gone || (this.draining.isDraining && known)) this.settle(claim, []);
     else this.pump();
   }
 
@@ -163,12 +169,22 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
     this.lanes.reopen(queues);
   }
 
+  /** A node drains, was resumed, or registered anew, perhaps at another master. */
+  private follow(node: NodeRow): void {
+    const claims = this.parked.refile(node);
+    for (const claim of claims) Object.assign(claim, { full: false, freed: true });
+    if (claims.length > 0) this.pump();
+  }
+
   /** At each resync: what signals did not tell. */
   private lookAround(): void {
     this.lanes.reopenAll();
     for (const claim of this.parked) Object.assign(claim, { full: false, freed: true });
     if (this.parked.size > 0) void this.lanes.readHeads();
     this.pump();
+    void this.elsewhere.look().then((claims) => {
+      for (const claim of claims) if (!claim.answered && !claim.riding) void this.answerAgain(claim);
+    });
   }
 
   /** Sends statements for as long as there is something to try. */
@@ -189,13 +205,15 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
 
   /** What rides in the next statement; answers, on the way, claims whose time is over and that no lane fits. */
   private plan(): Part[] {
-    const open = this.lanes.open();
+    const { isDraining } = this.draining;
+    const open = isDraining ? [] : this.lanes.open();
     const parts: Part[] = planSlots(this.parked.groups(), open, (lane, { node }) =>
       this.fit.fits(lane, node),
     );
     const placed = new Set(parts.map(({ claim }) => claim));
     const unknown = [...this.parked.fresh].filter((claim) => !placed.has(claim) && !claim.riding);
-    if (parts.length > 0 || this.lookUpsDue || unknown.some((claim) => !claim.patient)) {
+    const waitForNothing = this.lookUpsDue || isDraining || unknown.some((claim) => !claim.patient);
+    if (parts.length > 0 || waitForNothing) {
       this.lookUpsDue = false;
       for (const claim of unknown.slice(0, Math.max(0, MAX_SLOTS - parts.length)))
         parts.push({ claim, lane_id: null, wanted: 0 });
@@ -231,9 +249,9 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
       this.passOn(parts, answers);
       this.lanes.learn(
         offers,
-        group(parts, answers, ({ lane_id }) => lane_id ?? 0),
+        byKey(parts, answers, ({ lane_id }) => lane_id ?? 0),
       );
-      this.answer(group(parts, answers, ({ claim }) => claim));
+      this.answer(byKey(parts, answers, ({ claim }) => claim));
     } catch (error) {
       await this.failed(parts, claims, error);
       return error;
@@ -280,11 +298,12 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
       this.parked.fresh.delete(claim);
       claim.riding = false;
       const attempts = parts.flatMap((part) => part.attempts);
+      const again = parts.some((part) => part.again);
       if (attempts.length > 0) this.settle(claim, attempts);
-      else if (parts.some((part) => part.again)) void this.answerAgain(claim);
+      else if (again) void this.answerAgain(claim);
       else if (parts.some((part) => !part.able)) claim.full = !claim.freed;
       else if (parts.some((part) => part.full)) claim.full = !claim.freed && !unsure.has(claim.node.id);
-      if (claim.answered) continue;
+      if (claim.answered || again) continue;
       // It may have hung up while it rode: nobody would tell of that again.
       if (this.draining.isDraining || claim.asker.gone) this.settle(claim, []);
       else if (!claim.patient) over.push(claim);
@@ -296,7 +315,8 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
   private async answerAgain(claim: WaitingClaim): Promise<void> {
     this.unpark(claim);
     try {
-      this.settle(claim, await this.repository.findAttempts(claim.node.id, claim.claim_id));
+      const { lease_duration } = this.settings.workers;
+      this.settle(claim, await this.arrivals.answerAgain(claim.node.id, claim.claim_id, lease_duration));
     } catch (error) {
       this.reject(claim, error);
     }
@@ -339,7 +359,10 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
 
   /** Of one that never rode its first statement will find that its time is over. */
   private expired(claims: readonly WaitingClaim[]): void {
-    this.lookOnceMore(claims.filter((claim) => !this.parked.fresh.has(claim)));
+    const known = claims.filter((claim) => !this.parked.fresh.has(claim));
+    if (!this.elsewhere.mayBe) return this.lookOnceMore(known);
+    for (const claim of known) this.parked.fresh.add(claim);
+    this.pump();
   }
 
   /** Claims whose time is over get a last look at the lane heads. */
@@ -373,35 +396,18 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
     if (!claim.riding && !claim.answered) this.settle(claim, []);
   }
 
-  /** On the way out: who rides is answered by its statement, everybody else now. */
+  /**
+   * On the way out: who rides is answered by its statement, and who never rode by a last one, which gives nothing new:
+   * it may be the repeat of a claim whose answer got lost.
+   */
+  private answerKnown(): void {
+    for (const claim of this.parked)
+      if (!claim.riding && !this.parked.fresh.has(claim)) this.settle(claim, []);
+    this.pump();
+  }
+
+  /** At the very end, when nobody is on the line any more. */
   private answerAll(): void {
     for (const claim of this.parked) if (!claim.riding) this.settle(claim, []);
   }
-}
-
-/**
- * Slots that found no job, or that their queue refused, counted towards their node's room: beside them, a full node
- * says nothing.
- */
-function nodesWithUnusedRoom(answers: ReadonlyMap<WaitingClaim, readonly PartAnswer[]>): Set<string> {
-  const nodes = new Set<string>();
-  for (const [claim, parts] of answers)
-    if (parts.some((part) => part.short || part.refused)) nodes.add(claim.node.id);
-  return nodes;
-}
-
-/** The answers of a statement, by what their parts have in common. */
-function group<Key>(
-  parts: readonly Part[],
-  answers: readonly PartAnswer[],
-  key: (part: Part) => Key,
-): Map<Key, PartAnswer[]> {
-  const groups = new Map<Key, PartAnswer[]>();
-  parts.forEach((part, index) => {
-    const answer = answers[index];
-    const known = groups.get(key(part));
-    if (answer && known) known.push(answer);
-    else if (answer) groups.set(key(part), [answer]);
-  });
-  return groups;
 }

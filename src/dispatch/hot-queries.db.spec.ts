@@ -64,7 +64,11 @@ const HOT: Record<string, Expected> = {
   },
   ReadLaneHeads: { by: ['idx_jobs_queue_priority'], factor: 1, because: 'one probe a lane' },
   ReadLaneHeadsAboveMarks: { by: ['idx_jobs_queue_priority'], factor: 1, because: 'one probe a lane' },
-  FindAttempts: { by: ['leases_claim', 'jobs_pkey'], factor: 2, because: 'a lease and its job' },
+  AnswerAgain: {
+    by: ['leases_claim', 'leases_pkey', 'jobs_pkey'],
+    factor: 4,
+    because: 'a lease is locked and updated, and its job read',
+  },
   ExtendLeases: {
     // PostgreSQL 18 may skip through the statuses, of which there are two.
     by: ['leases_pkey', 'node_presence_pkey', 'nodes_pkey', 'idx_nodes_status'],

@@ -22,7 +22,8 @@ export class ParkedClaims implements Iterable<WaitingClaim> {
   readonly over = new Set<WaitingClaim>();
   private readonly all = new Set<WaitingClaim>();
   private readonly byId = new Map<string, WaitingClaim>();
-  private readonly byKind = new Map<string, { readonly node: NodeRow; readonly claims: Set<WaitingClaim> }>();
+  private readonly byNode = new Map<string, Set<WaitingClaim>>();
+  private readonly byKind = new Map<string, { readonly node: NodeRow; claims: Set<WaitingClaim> }>();
   private readonly kinds = new WeakMap<NodeRow, string>();
 
   get size(): number {
@@ -42,10 +43,23 @@ export class ParkedClaims implements Iterable<WaitingClaim> {
     this.all.add(claim);
     this.byId.set(idOf(claim), claim);
     this.fresh.add(claim);
-    const kind = this.kindOf(claim.node);
-    const group = this.byKind.get(kind);
-    if (group) group.claims.add(claim);
-    else this.byKind.set(kind, { node: claim.node, claims: new Set([claim]) });
+    const ofNode = this.byNode.get(claim.node.id);
+    if (ofNode) ofNode.add(claim);
+    else this.byNode.set(claim.node.id, new Set([claim]));
+    this.file(claim);
+  }
+
+  /** The node was changed: its claims wait for what it can run now. Answers them. */
+  refile(node: NodeRow): readonly WaitingClaim[] {
+    const claims = [...(this.byNode.get(node.id) ?? [])];
+    for (const claim of claims) {
+      this.unfile(claim);
+      claim.node = node;
+      const group = this.file(claim);
+      // In the order of arrival, of which the planner takes the first.
+      group.claims = new Set([...group.claims].sort((a, b) => a.arrival - b.arrival));
+    }
+    return claims;
   }
 
   remove(claim: WaitingClaim): void {
@@ -53,14 +67,29 @@ export class ParkedClaims implements Iterable<WaitingClaim> {
     if (this.byId.get(idOf(claim)) === claim) this.byId.delete(idOf(claim));
     this.fresh.delete(claim);
     this.over.delete(claim);
-    const kind = this.kindOf(claim.node);
-    const group = this.byKind.get(kind);
-    group?.claims.delete(claim);
-    if (group?.claims.size === 0) this.byKind.delete(kind);
+    const ofNode = this.byNode.get(claim.node.id);
+    ofNode?.delete(claim);
+    if (ofNode?.size === 0) this.byNode.delete(claim.node.id);
+    this.unfile(claim);
   }
 
   groups(): ParkedGroup[] {
     return [...this.byKind.values()];
+  }
+
+  private file(claim: WaitingClaim): { claims: Set<WaitingClaim> } {
+    const kind = this.kindOf(claim.node);
+    let group = this.byKind.get(kind);
+    if (!group) this.byKind.set(kind, (group = { node: claim.node, claims: new Set() }));
+    group.claims.add(claim);
+    return group;
+  }
+
+  private unfile(claim: WaitingClaim): void {
+    const kind = this.kindOf(claim.node);
+    const group = this.byKind.get(kind);
+    group?.claims.delete(claim);
+    if (group?.claims.size === 0) this.byKind.delete(kind);
   }
 
   /** What `fits` looks at, as a text. */

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../database/database.js';
-import { statement } from '../database/statement.js';
+import { statement, type Statement } from '../database/statement.js';
 import { lowerCounters, settle, SETTLED_COLUMNS } from '../jobs/settle.sql.js';
 import type { ReportStatus } from '../protocol/report.js';
 
@@ -38,6 +38,17 @@ export interface ReportedItem {
 /** Releases in a row; the next one counts as a failure, or a job that no worker keeps would go round for ever. */
 export const MAX_RELEASES = 20;
 
+interface EndingOptions {
+  /** Further columns of jobs, each behind a comma. */
+  readonly job?: string;
+  /** Further columns of leases, each before a comma. */
+  readonly held?: string;
+  /** Which of the leases `h` that were found end; `found` are the jobs. */
+  readonly lease: string;
+  /** Whether a job ends without its lease. */
+  readonly join: 'JOIN' | 'LEFT JOIN';
+}
+
 // Fenced by the tuple (job, token, node). Locks jobs, then leases, then counters, each by key. What is
 // not accepted here may have been accepted before: a second statement, with a snapshot of its own, tells.
 // Jobs and leases are looked up one by one (LATERAL), so that their number is estimated by the input's and
@@ -45,9 +56,8 @@ export const MAX_RELEASES = 20;
 // named by an array, of which the planner expects ten: joined, a plan made while a table was small read it all.
 // `revoked` is judged after the lock: a cancel that commits while this waits has just revoked the lease, and
 // the slot would stay taken until that lease ends.
-const REPORT_ATTEMPTS = statement(
-  'ReportAttempts',
-  `WITH input AS MATERIALIZED (
+function endAttempts({ job = '', held = '', lease, join }: EndingOptions): string {
+  return `WITH input AS MATERIALIZED (
      SELECT generate_series(1, (SELECT $11::int)) AS ordinal, unnest($1::uuid[]) AS node_id, unnest($2::uuid[]) AS job_id,
             unnest($3::bigint[]) AS lease_token, unnest($4::text[]) AS status, unnest($5::jsonb[]) AS result,
             unnest($6::text[]) AS error, unnest($7::text[]) AS failure_reason, unnest($8::boolean[]) AS permanent,
@@ -63,7 +73,7 @@ const REPORT_ATTEMPTS = statement(
      FROM (SELECT * FROM item ORDER BY job_id) i
      CROSS JOIN LATERAL (
        SELECT j.id, j.status, j.lane_id, j.paused, j.max_retries, j.failures, j.releases, j.retry_count,
-              ${SETTLED_COLUMNS}
+              ${SETTLED_COLUMNS}${job}
        FROM ffmpeg_master.jobs j
        WHERE j.id = i.job_id AND j.lease_token = i.lease_token AND j.node_id = i.node_id
          AND CASE WHEN j.status IN ('assigned', 'running') THEN true END
@@ -71,7 +81,7 @@ const REPORT_ATTEMPTS = statement(
      ) j
    ),
    held AS MATERIALIZED (
-     SELECT l.lease_token, l.queue, l.node_id, l.progress, l.revoked, i.ordinal
+     SELECT l.lease_token, l.queue, l.node_id, l.progress, l.revoked, ${held}i.ordinal
      FROM (SELECT * FROM item WHERE (SELECT count(*) FROM found) >= 0 ORDER BY lease_token) i
      CROSS JOIN LATERAL (
        SELECT l.* FROM ffmpeg_master.leases l
@@ -80,7 +90,7 @@ const REPORT_ATTEMPTS = statement(
      ) l
    ),
    lease AS MATERIALIZED (
-     SELECT h.* FROM held h WHERE h.revoked OR h.lease_token IN (SELECT f.lease_token FROM found f)
+     SELECT h.* FROM held h WHERE ${lease}
    ),
    judged AS (
      SELECT f.*,
@@ -89,7 +99,7 @@ const REPORT_ATTEMPTS = statement(
                  WHEN f.permanent OR f.failures >= f.max_retries THEN 'failed'
                  ELSE 'retrying' END AS next_status,
             coalesce(l.progress, 0) AS next_progress
-     FROM found f LEFT JOIN lease l ON l.lease_token = f.lease_token
+     FROM found f ${join} lease l ON l.lease_token = f.lease_token
    ),
    ended AS MATERIALIZED (
      SELECT g.*,
@@ -122,8 +132,31 @@ const REPORT_ATTEMPTS = statement(
           coalesce(e.next_status = 'queued' AND NOT e.paused, false) AS waiting, e.next_due_at AS due_at
    FROM input i
    LEFT JOIN ended e ON e.ordinal = i.ordinal
-   LEFT JOIN lease k ON k.ordinal = i.ordinal`,
+   LEFT JOIN lease k ON k.ordinal = i.ordinal`;
+}
+
+const REPORT_ATTEMPTS = statement(
+  'ReportAttempts',
+  endAttempts({
+    lease: 'h.revoked OR h.lease_token IN (SELECT f.lease_token FROM found f)',
+    join: 'LEFT JOIN',
+  }),
   { hot: true },
+);
+
+// Of a claim whose answer nobody got. A worker that asked for it again elsewhere runs these very attempts: its answer
+// moved the lease's assigned_at (AnswerAgain), which is the job's for as long as nobody has heard of it. What was
+// touched in another way (a resume, a cancel) is left to its lease, too.
+const TAKE_BACK_ATTEMPTS = statement(
+  'TakeBackAttempts',
+  endAttempts({
+    job: ', j.assigned_at',
+    held: 'l.assigned_at, ',
+    lease: `NOT h.revoked AND EXISTS (
+       SELECT FROM found f
+       WHERE f.lease_token = h.lease_token AND f.status = 'assigned' AND f.assigned_at = h.assigned_at)`,
+    join: 'JOIN',
+  }),
 );
 
 const FIND_REPORTED_LIVE = statement(
@@ -144,7 +177,25 @@ export class ReportRepository {
 
   /** `backoff`: the delay before retry 1, 2, … in milliseconds. One row an item. */
   report(items: readonly ReportItem[], backoff: readonly number[]): Promise<ReportedItem[]> {
-    return this.database.query<ReportedItem>(REPORT_ATTEMPTS, [
+    return this.end(REPORT_ATTEMPTS, items, backoff);
+  }
+
+  /** The same, for attempts that nobody heard of: all others are left alone, and not `accepted`. */
+  takeBack(items: readonly ReportItem[], backoff: readonly number[]): Promise<ReportedItem[]> {
+    return this.end(TAKE_BACK_ATTEMPTS, items, backoff);
+  }
+
+  /** The last accepted report of live jobs. */
+  findReported(job_ids: readonly string[]): Promise<ReportedJob[]> {
+    return this.database.query<ReportedJob>(FIND_REPORTED_LIVE, [job_ids]);
+  }
+
+  private end(
+    ending: Statement,
+    items: readonly ReportItem[],
+    backoff: readonly number[],
+  ): Promise<ReportedItem[]> {
+    return this.database.query<ReportedItem>(ending, [
       items.map((item) => item.node_id),
       items.map((item) => item.job_id),
       items.map((item) => item.lease_token),
@@ -158,10 +209,5 @@ export class ReportRepository {
       items.length,
       backoff,
     ]);
-  }
-
-  /** The last accepted report of live jobs. */
-  findReported(job_ids: readonly string[]): Promise<ReportedJob[]> {
-    return this.database.query<ReportedJob>(FIND_REPORTED_LIVE, [job_ids]);
   }
 }

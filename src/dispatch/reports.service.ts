@@ -27,6 +27,7 @@ const REPORTS_A_GROUP = 500;
 @Injectable()
 export class ReportsService {
   private readonly reports: Grouped<ReportItem, ReportOutcome>;
+  private readonly takenBack: Grouped<ReportItem, boolean>;
   private readonly backoff: readonly number[];
 
   constructor(
@@ -47,6 +48,11 @@ export class ReportsService {
       max_group: REPORTS_A_GROUP,
       run: (items: readonly ReportItem[]) => this.run(items),
     });
+    this.takenBack = groups.make({
+      name: 'taken_back',
+      max_group: REPORTS_A_GROUP,
+      run: (items: readonly ReportItem[]) => this.runTakeBack(items),
+    });
   }
 
   /** One outcome a result, in the order given. 404 for a node that is not there. */
@@ -55,16 +61,26 @@ export class ReportsService {
     return Promise.all(results.map((result) => this.reports.add(asItem(node_id, result, actor))));
   }
 
-  /** Hands attempts back that their worker never heard of: its connection closed before the answer. */
+  /**
+   * Hands attempts back that their worker never heard of: its connection closed before the answer. Those of which it
+   * heard meanwhile, since it asked again elsewhere, stay.
+   */
   async takeBack(node_id: string, claim_id: string, attempts: readonly AttemptRow[]): Promise<void> {
     if (attempts.length === 0) return;
-    this.metrics.takenBack(attempts.length);
-    await Promise.all(
+    const taken = await Promise.all(
       attempts.map(({ id, lease_token }) =>
-        this.reports.add(asItem(node_id, { job_id: id, lease_token, status: 'released' }, 'master')),
+        this.takenBack.add(asItem(node_id, { job_id: id, lease_token, status: 'released' }, 'master')),
       ),
     );
-    await this.claims.forgetAnswer(node_id, claim_id);
+    if (taken.every((one) => one)) await this.claims.forgetAnswer(node_id, claim_id);
+  }
+
+  private async runTakeBack(items: readonly ReportItem[]): Promise<boolean[]> {
+    const rows = await this.repository.takeBack(items, this.backoff);
+    this.announce(items, rows);
+    const taken = new Set(rows.flatMap(({ accepted, ordinal }) => (accepted ? [ordinal] : [])));
+    this.metrics.takenBack(taken.size);
+    return items.map((_, index) => taken.has(index + 1));
   }
 
   private async run(items: readonly ReportItem[]): Promise<ReportOutcome[]> {

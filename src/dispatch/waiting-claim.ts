@@ -10,7 +10,8 @@ export interface Asker {
 
 /** One claim from its arrival to its answer. */
 export class WaitingClaim {
-  readonly node: NodeRow;
+  /** As this master knows it now; `ParkedClaims` replaces it. */
+  node: NodeRow;
   readonly claim_id: string;
   readonly arrival: number;
   readonly max_jobs: number;

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Database } from '../database/database.js';
+import { Database, type Queryable } from '../database/database.js';
 import { statement } from '../database/statement.js';
 import type { JobRow } from './job-row.js';
 
@@ -48,8 +48,12 @@ const LIST_HISTORY_DAYS = statement(
 export class HistoryRepository {
   constructor(private readonly database: Database) {}
 
-  findOn(days: readonly string[], ids: readonly string[]): Promise<ArchivedRow[]> {
-    return this.database.query<ArchivedRow>(FIND_ARCHIVED, [days, ids]);
+  findOn(
+    days: readonly string[],
+    ids: readonly string[],
+    on: Queryable = this.database,
+  ): Promise<ArchivedRow[]> {
+    return on.query<ArchivedRow>(FIND_ARCHIVED, [days, ids]);
   }
 
   async findNumberOn(
@@ -65,7 +69,7 @@ export class HistoryRepository {
    * Oldest first, today last; days to come are left out, but for the next one in the last minute of a day:
    * the answer is kept for a few seconds, and jobs are archived from midnight on.
    */
-  days(): Promise<HistoryDay[]> {
-    return this.database.query<HistoryDay>(LIST_HISTORY_DAYS);
+  days(on: Queryable = this.database): Promise<HistoryDay[]> {
+    return on.query<HistoryDay>(LIST_HISTORY_DAYS);
   }
 }

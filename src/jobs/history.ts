@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import type { Queryable } from '../database/database.js';
 import { HistoryRepository, type ArchivedRow, type HistoryDay } from './history.repository.js';
 import { DAY_MS, daysOfId } from './job-days.js';
 import type { JobReference } from './job-reference.js';
@@ -24,9 +25,12 @@ export class History {
     return this.findByNumber(reference.sequence_number, tenant_id);
   }
 
-  /** The archived among `ids`, whoever's they are: the caller checks the tenant. */
-  async findByIds(ids: readonly string[]): Promise<ArchivedRow[]> {
-    const [oldest] = await this.days();
+  /**
+   * The archived among `ids`, whoever's they are: the caller checks the tenant.
+   * @param transaction reads on its connection; by default on any of the pool
+   */
+  async findByIds(ids: readonly string[], transaction?: Queryable): Promise<ArchivedRow[]> {
+    const [oldest] = await this.days(transaction);
     if (!oldest) return [];
     const found: ArchivedRow[] = [];
     // A day is added for a master whose clock is behind the database's at midnight.
@@ -40,6 +44,7 @@ export class History {
       const rows = await this.repository.findOn(
         days,
         going.map(({ id }) => id),
+        transaction,
       );
       found.push(...rows);
       const done = new Set(rows.map((row) => row.id));
@@ -49,10 +54,10 @@ export class History {
   }
 
   /** The days that history holds, oldest first. */
-  days(): Promise<HistoryDay[]> {
+  days(transaction?: Queryable): Promise<HistoryDay[]> {
     const now = Date.now();
     if (!this.known || now - this.known.at > DAYS_FRESH_FOR) {
-      const days = this.repository.days();
+      const days = this.repository.days(transaction);
       this.known = { days, at: now };
       days.catch(() => (this.known = undefined));
     }

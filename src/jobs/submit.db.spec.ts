@@ -4,6 +4,7 @@ import { useDatabase } from '../../test/support/database.js';
 import { DispatchMaster, PRINCIPAL } from '../../test/support/dispatch-master.js';
 import { eventually } from '../../test/support/eventually.js';
 import { LocalSignals } from '../../test/support/local-signals.js';
+import { WatchedDatabase } from '../../test/support/watched-database.js';
 import { Database, type Queryable } from '../database/database.js';
 import type { Statement } from '../database/statement.js';
 import type { Job } from '../protocol/job.js';
@@ -301,6 +302,49 @@ describe('a connection lost after the commit', () => {
     expect(waiting.status).toBe('queued');
     expect(await count('jobs')).toBe(1);
     expect(await count('job_history')).toBe(1);
+  });
+
+  it.each([
+    ['job', 1, 0],
+    ['batch', 3, 0],
+    // Of another day no event stands in its way.
+    ['job of another day', 1, 1],
+    ['batch of another day', 3, 1],
+  ])('brings no %s back that is archived while the repeat inserts it', async (_kind, size, days) => {
+    const ending = new WatchedDatabase(db.database);
+    const report = ending.commitLate('ReportAttempts');
+    const other = await start(ending);
+    const node = await other.node();
+    let ended: Promise<unknown> = Promise.resolve();
+    const cut = new CutDatabase(db.database, async () => {
+      const attempt = await other.claimOne(node);
+      await db.pool.query('UPDATE ffmpeg_master.job_events SET day = day + $1::int', [days]);
+      ended = other.report(node, attempt, { status: 'completed' });
+      await report.reached;
+    });
+    const master = await start(cut);
+
+    const jobs = Array.from({ length: size }, (_, k) => ({ scenario: `part-${k}` }));
+    const submitted = batch(master, jobs);
+    // The repeat has found nothing in the history, and meets the row that is being archived.
+    await waitsForAnother();
+    report.commit();
+
+    expect(cut.cuts).toBe(1);
+    expect(await ended).toBe('accepted');
+    expect((await submitted).map((job) => [job.scenario, job.status])).toEqual(
+      jobs.map(({ scenario }, k) => [scenario, k === 0 ? 'completed' : 'queued']),
+    );
+    expect(await count('jobs')).toBe(size - 1);
+    expect(await count('job_history')).toBe(1);
+    const { rows } = await db.pool.query(
+      `SELECT type, count(*)::int AS n FROM ffmpeg_master.job_events GROUP BY type ORDER BY type`,
+    );
+    expect(rows).toEqual([
+      { type: 'assigned', n: 1 },
+      { type: 'completed', n: 1 },
+      { type: 'submitted', n: size },
+    ]);
   });
 
   it('gives a keyed job again', async () => {

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Database } from '../database/database.js';
+import { Database, type Queryable } from '../database/database.js';
 import { statement } from '../database/statement.js';
 import { CREATE_JOBS, HAND_OVER_JOBS } from './submit.sql.js';
 
@@ -97,7 +97,22 @@ export class SubmitRepository {
     return this.database.query<CreatedJob>(SUBMIT_JOBS, valuesOf(requests));
   }
 
-  /** The same, some of them handed to parked claims at once. `lease` in milliseconds. */
+  /** The same; where `check`, which sees what was committed since, throws, nothing of it stays. */
+  createUnless(
+    requests: readonly SubmitRequest[],
+    check: (made: readonly CreatedJob[], transaction: Queryable) => Promise<void>,
+  ): Promise<CreatedJob[]> {
+    return this.database.transaction(
+      async (transaction) => {
+        const made = await transaction.query<CreatedJob>(SUBMIT_JOBS, valuesOf(requests));
+        await check(made, transaction);
+        return made;
+      },
+      { hot: true },
+    );
+  }
+
+  /** As `create` does, some of them handed to parked claims at once. `lease` in milliseconds. */
   handOver(
     requests: readonly SubmitRequest[],
     offers: readonly ClaimOffer[],

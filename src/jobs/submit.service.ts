@@ -4,6 +4,7 @@ import { uuidv7 } from 'uuidv7';
 import type { Principal } from '../access/principal.js';
 import { Settings } from '../config/settings.js';
 import type { Grouped } from '../database/grouped.js';
+import { isConnectionLost } from '../database/sql-errors.js';
 import { StatementGroups } from '../database/statement-groups.js';
 import type { Job } from '../protocol/job.js';
 import { invalid, Problem, unavailable, unprocessable } from '../protocol/problem.js';
@@ -20,6 +21,7 @@ import { LaneStatus } from './lane-status.js';
 import type { Lane } from './lanes.repository.js';
 import { ParkedWorkers, type KeptClaim } from './parked-workers.js';
 import { QueueRates } from './queue-rates.js';
+import { RepeatedSubmits } from './repeated-submits.js';
 import {
   SubmitRepository,
   type CreatedJob,
@@ -38,7 +40,7 @@ const BATCHES_A_GROUP = 16;
  */
 const BATCHES_IN_FLIGHT = 2;
 
-/** A request on its way; `tried` once its fate may be unknown (the connection was lost on its first try). */
+/** A request on its way; `tried` once its jobs may have been committed. */
 interface Pending extends SubmitRequest {
   readonly actor: string;
   tried: boolean;
@@ -54,6 +56,7 @@ export interface SubmitOptions {
 export class SubmitService {
   private readonly singles: Grouped<Pending, Job[] | Problem>;
   private readonly batches: Grouped<Pending, Job[] | Problem>;
+  private readonly repeated: RepeatedSubmits;
 
   constructor(
     private readonly repository: SubmitRepository,
@@ -67,6 +70,7 @@ export class SubmitService {
     private readonly settings: Settings,
     groups: StatementGroups,
   ) {
+    this.repeated = new RepeatedSubmits(repository, history);
     const run = (requests: readonly Pending[]) => this.run(requests);
     this.singles = groups.make({ name: 'submit', run });
     this.batches = groups.make({
@@ -127,11 +131,12 @@ export class SubmitService {
 
   /** One group: what this statement made, then, by a fresh snapshot, what was there before it. */
   private async run(requests: readonly Pending[]): Promise<(Job[] | Problem)[]> {
-    const fresh = await this.leaveOutWhatExists(requests);
-    const kept = this.keepClaims(fresh);
+    const rows = requests.some(({ tried }) => tried)
+      ? await this.repeated.create(requests)
+      : await this.createOrHandOver(requests);
     for (const request of requests) request.tried = true;
-    const created = new Map((await this.create(fresh, kept)).map((row) => [row.id, row]));
-    this.announce(fresh, created);
+    const created = new Map(rows.map((row) => [row.id, row]));
+    this.announce(requests, created);
     const missing = requests.filter(({ jobs }) => jobs.some((job) => !created.has(job.id)));
     const found = missing.length > 0 ? await this.lookUp(missing) : new Map<Pending, Job[] | Problem>();
     return requests.map(
@@ -139,12 +144,22 @@ export class SubmitService {
     );
   }
 
+  /** The first try. A server's refusal tells that nothing of it was committed; a lost connection tells nothing. */
+  private async createOrHandOver(requests: readonly Pending[]): Promise<(CreatedJob | HandedJob)[]> {
+    try {
+      const kept = this.keepClaims(requests);
+      return await (kept.size > 0 ? this.handOver(requests, kept) : this.repository.create(requests));
+    } catch (error) {
+      if (isConnectionLost(error)) for (const request of requests) request.tried = true;
+      throw error;
+    }
+  }
+
   /** Single jobs for which a worker is parked here go straight to it. */
-  private async create(
+  private async handOver(
     requests: readonly Pending[],
     kept: ReadonlyMap<NewJob, KeptClaim>,
-  ): Promise<(CreatedJob | HandedJob)[]> {
-    if (kept.size === 0) return this.repository.create(requests);
+  ): Promise<HandedJob[]> {
     try {
       const offers = [...kept].map(([{ id }, { node_id, claim_id }]) => ({ id, node_id, claim_id }));
       const rows = await this.repository.handOver(requests, offers, this.settings.workers.lease_duration);
@@ -165,27 +180,15 @@ export class SubmitService {
 
   private keepClaims(requests: readonly Pending[]): Map<NewJob, KeptClaim> {
     const kept = new Map<NewJob, KeptClaim>();
-    for (const { jobs, tried } of requests) {
+    for (const { jobs } of requests) {
       const [job, another] = jobs;
-      if (!job || another || tried || job.run_at !== null) continue;
+      if (!job || another || job.run_at !== null) continue;
       const lane = this.lanes.peek(job.lane_id);
       const claim = lane && this.parked.keep(lane);
       if (!claim) break;
       kept.set(job, claim);
     }
     return kept;
-  }
-
-  /**
-   * After a lost connection the statement may have been committed, and its jobs may even have run. A
-   * repeat must not bring an archived one back to life.
-   */
-  private async leaveOutWhatExists(requests: readonly Pending[]): Promise<readonly Pending[]> {
-    const repeated = requests.filter((request) => request.tried && !request.idempotency);
-    if (repeated.length === 0) return requests;
-    const archived = await this.history.findByIds(repeated.flatMap(({ jobs }) => jobs.map((job) => job.id)));
-    const gone = new Set(archived.map((row) => row.id));
-    return requests.map((request) => ({ ...request, jobs: request.jobs.filter((job) => !gone.has(job.id)) }));
   }
 
   private async lookUp(requests: readonly Pending[]): Promise<Map<Pending, Job[] | Problem>> {

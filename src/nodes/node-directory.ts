@@ -18,6 +18,7 @@ export class NodeDirectory implements OnModuleInit, OnModuleDestroy {
   private digest: string | undefined;
   private syncing: Promise<void> | undefined;
   private readonly unsubscribe: (() => void)[] = [];
+  private changed: (node: NodeRow) => void = () => undefined;
 
   constructor(
     private readonly repository: NodesRepository,
@@ -58,6 +59,11 @@ export class NodeDirectory implements OnModuleInit, OnModuleDestroy {
     return [...this.nodes.values()].filter((node) => node.status === 'online');
   }
 
+  /** Calls `listener` with the row of each node that was changed, by whichever master, once this one knows of it. */
+  onChange(listener: (node: NodeRow) => void): void {
+    this.changed = listener;
+  }
+
   /** Reads a node again. */
   refresh(id: string): Promise<NodeRow | undefined> {
     return this.loads.add(id);
@@ -85,8 +91,12 @@ export class NodeDirectory implements OnModuleInit, OnModuleDestroy {
     const rows = new Map((await this.repository.load([...new Set(ids)])).map((row) => [row.id, row]));
     return ids.map((id) => {
       const row = rows.get(id);
+      const before = this.nodes.get(id);
+      // One row of a version: what is remembered of a node goes by its row.
+      if (row && before?.version === row.version) return before;
       if (row) this.nodes.set(id, row);
       else this.nodes.delete(id);
+      if (row && before) this.changed(row);
       return row;
     });
   }

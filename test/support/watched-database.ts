@@ -27,7 +27,14 @@ export class WatchedDatabase extends Database {
   }
 
   transaction<T>(work: (transaction: Queryable) => Promise<T>): Promise<T> {
-    return this.inner.transaction(work);
+    return this.inner.transaction((transaction) =>
+      work({
+        query: <Row>(statement: Statement, values?: readonly unknown[]) => {
+          this.sent.push(statement.name);
+          return transaction.query<Row>(statement, values);
+        },
+      }),
+    );
   }
 
   whenConnected(withinMs: number): Promise<void> {

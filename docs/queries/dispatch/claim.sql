@@ -129,13 +129,6 @@ SELECT a.ordinal, a.again, coalesce(a.able, false) AS able, a.wanted, a.fits, a.
 j.timeout_seconds, j.created_at, j.lease_token, j.lane_id, j.position
 FROM allowed a LEFT JOIN taken j ON j.ordinal = a.ordinal;
 
--- FindAttempts
-SELECT j.id, j.sequence_number, j.scenario, j.parameters, j.queue, j.priority, j.engine, j.attempt,
-j.timeout_seconds, j.created_at, j.lease_token, j.lane_id, j.position
-FROM ffmpeg_master.leases l JOIN ffmpeg_master.jobs j ON j.id = l.job_id AND j.lease_token = l.lease_token
-WHERE l.node_id = $1 AND l.claim_id = $2 AND NOT l.revoked
-ORDER BY l.lease_token;
-
 -- ForgetClaim
 UPDATE ffmpeg_master.node_counters c SET recent_claim_ids = array_remove(c.recent_claim_ids, $2::uuid)
 WHERE c.node_id = $1;
