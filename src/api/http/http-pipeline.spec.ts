@@ -237,6 +237,22 @@ describe('a body that does not come', () => {
     expect((await answer).body).toEqual({ held: true });
   });
 
+  it.each([
+    ['expects what nobody knows', 'Host: m\r\nExpect: miracles\r\n', 417],
+    ['names no host', '', 400],
+  ])(
+    'is answered as a problem where it %s, which Node would answer without a word',
+    async (_case, header, status) => {
+      const { socket, heard } = await speak(
+        `GET /api/v1/orders HTTP/1.1\r\n${header}Connection: close\r\n\r\n`,
+      );
+      await eventually(() => expect(socket.destroyed).toBe(true));
+      expect(heard()).toMatch(
+        new RegExp(`^HTTP/1.1 ${status} [^]*application/problem\\+json[^]*"status":${status}`),
+      );
+    },
+  );
+
   it('is answered as a problem too where it is no HTTP', async () => {
     const { heard } = await speak('EHLO mail.example\r\n\r\n');
     await eventually(() => expect(heard()).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n[^]*"status":400/));
