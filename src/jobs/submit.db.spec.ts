@@ -100,6 +100,15 @@ describe('a submitted job', () => {
     expect((await master.claimOne(node)).id).toBe(past.id);
   });
 
+  it('may wait until the year 9999, and is read, listed and run like any other', async () => {
+    const master = await start();
+    const job = await master.submit({ run_at: '9999-12-31T23:59:59Z' });
+    const { items } = await master.jobs.list(PRINCIPAL, {});
+    expect(items).toMatchObject([{ id: job.id, run_at: '9999-12-31T23:59:59.000Z' }]);
+    await db.pool.query('UPDATE ffmpeg_master.jobs SET due_at = NULL');
+    expect(await master.claimOne(await master.node())).toMatchObject({ id: job.id });
+  });
+
   it('may name a queue that was not there, from three masters at once', async () => {
     const three = await threeMasters();
     const queue = `made-${randomUUID().slice(0, 8)}`;
