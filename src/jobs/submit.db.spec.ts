@@ -232,6 +232,12 @@ describe('an Idempotency-Key', () => {
     expect(await count('jobs')).toBe(1);
   });
 
+  it('that is none makes nothing, not even the lane of its job', async () => {
+    const master = await start();
+    await expect(one(master, 'two words', { queue: 'live' })).rejects.toMatchObject({ status: 400 });
+    expect(await count('lanes')).toBe(0);
+  });
+
   it('makes one job of 100 submits at once through three masters (I9, F14)', async () => {
     const three = await threeMasters();
     const made = await Promise.all(Array.from({ length: 100 }, (_, k) => one(three[k % 3]!, 'k3')));
