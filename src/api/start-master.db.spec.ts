@@ -174,6 +174,13 @@ describe('a master', () => {
     },
   );
 
+  it.each(['live%00', '%00', 'no%20queue', 'none'])('knows no queue %s', async (name) => {
+    expect(await send('POST', `/api/v1/queues/${name}/pause`)).toMatchObject({
+      status: 404,
+      body: { detail: expect.stringContaining('no such queue') },
+    });
+  });
+
   it('reads a time by its offset, not by the zone of the machine', async () => {
     const run_at = '2030-01-01T00:00:00+02:00';
     const { body: job } = await send('POST', '/api/v1/jobs', { scenario: '720p-h264', run_at });
