@@ -174,6 +174,12 @@ describe('a master', () => {
     },
   );
 
+  it('takes no text for a number in a body', async () => {
+    const sent = { scenario: '720p-h264', requirements: { threads: '4' } };
+    const { status, body } = await send('POST', '/api/v1/jobs', sent);
+    expect([status, body.errors?.[0]?.path]).toEqual([400, 'requirements.threads']);
+  });
+
   it.each(['live%00', '%00', 'no%20queue', 'none'])('knows no queue %s', async (name) => {
     expect(await send('POST', `/api/v1/queues/${name}/pause`)).toMatchObject({
       status: 404,
