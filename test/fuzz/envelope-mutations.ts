@@ -450,9 +450,7 @@ export function wrongTransport(good: Sketch, { method }: Operation): fc.Arbitrar
   const inTheBody = method === 'GET' ? 'harmless' : 'refused';
   return fc.oneof(
     fc.constantFrom(...broken).map((sketch) => ({ kind: 'no HTTP', expect: 'refused' as const, sketch })),
-    fc
-      .constantFrom(...chunks)
-      .map((sketch) => ({ kind: 'wrong chunks', expect: inTheBody, sketch })),
+    fc.constantFrom(...chunks).map((sketch) => ({ kind: 'wrong chunks', expect: inTheBody, sketch })),
     fc.constantFrom(...loose).map((sketch) => ({ kind: 'odd HTTP', expect: harmlessGet(method), sketch })),
   );
 }
