@@ -447,8 +447,8 @@ export function wrongTransport(good: Sketch, { method }: Operation): fc.Arbitrar
     { ...good, target: good.target.replaceAll('/', '\\') },
   ];
   // What is answered before the body was read may be an answer, where nobody reads the body.
-  const inTheBody = method === 'GET' ? 'harmless' : 'refused';
-  return fc.oneof(
+  const inTheBody: Expectation = method === 'GET' ? 'harmless' : 'refused';
+  return fc.oneof<fc.Arbitrary<Broken>[]>(
     fc.constantFrom(...broken).map((sketch) => ({ kind: 'no HTTP', expect: 'refused' as const, sketch })),
     fc.constantFrom(...chunks).map((sketch) => ({ kind: 'wrong chunks', expect: inTheBody, sketch })),
     fc.constantFrom(...loose).map((sketch) => ({ kind: 'odd HTTP', expect: harmlessGet(method), sketch })),
