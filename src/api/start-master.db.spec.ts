@@ -164,6 +164,29 @@ describe('a master', () => {
     },
   );
 
+  it.each([2 ** 53, 1e19, 1e300])(
+    'refuses %d bytes of memory, which it could not read again',
+    async (bytes) => {
+      const sent = { ...registration('boastful'), ram_total_bytes: bytes };
+      const { status, body } = await send('POST', '/api/v1/nodes', sent);
+      expect([status, body.errors?.[0]?.path]).toEqual([400, 'ram_total_bytes']);
+      expect((await get('/api/v1/nodes')).status).toBe(200);
+    },
+  );
+
+  it('takes no text for a number in a body', async () => {
+    const sent = { scenario: '720p-h264', requirements: { threads: '4' } };
+    const { status, body } = await send('POST', '/api/v1/jobs', sent);
+    expect([status, body.errors?.[0]?.path]).toEqual([400, 'requirements.threads']);
+  });
+
+  it.each(['live%00', '%00', 'no%20queue', 'none'])('knows no queue %s', async (name) => {
+    expect(await send('POST', `/api/v1/queues/${name}/pause`)).toMatchObject({
+      status: 404,
+      body: { detail: expect.stringContaining('no such queue') },
+    });
+  });
+
   it('reads a time by its offset, not by the zone of the machine', async () => {
     const run_at = '2030-01-01T00:00:00+02:00';
     const { body: job } = await send('POST', '/api/v1/jobs', { scenario: '720p-h264', run_at });

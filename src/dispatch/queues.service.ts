@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../access/principal.js';
+import { QUEUE_NAME } from '../protocol/priority.js';
 import { notFound } from '../protocol/problem.js';
 import { Signals } from '../signals/signals.js';
 import { rankOf } from './lane-order.js';
@@ -40,7 +41,8 @@ export class QueuesService {
   }
 
   async setPaused(principal: Principal, name: string, paused: boolean): Promise<QueueView> {
-    if (!(await this.repository.setPaused(name, paused))) throw queueNotFound();
+    // A path may hold what PostgreSQL refuses to compare with, NUL for one.
+    if (!QUEUE_NAME.test(name) || !(await this.repository.setPaused(name, paused))) throw queueNotFound();
     this.signals.send('queue', name);
     const views = await this.views(this.figures.listNow(principal.tenant_id));
     const view = views.find((queue) => queue.name === name);

@@ -52,3 +52,6 @@ export const TODAY = "(now() AT TIME ZONE 'UTC')::date";
 
 /** The database's time in microseconds: the unit of `position`. */
 export const NOW_US = '(extract(epoch FROM clock_timestamp()) * 1000000)::bigint';
+
+/** In June 2255, the last microsecond that is a number of JavaScript: masters read no greater one. */
+export const LAST_POSITION = String(Number.MAX_SAFE_INTEGER);

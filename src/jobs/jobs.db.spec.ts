@@ -178,6 +178,17 @@ describe('a retry', () => {
   });
 });
 
+describe('a retry of a job that was canceled before its run_at', () => {
+  it('waits for that time like the first one (I8)', async () => {
+    const run_at = new Date(Date.now() + 3_600_000).toISOString();
+    const job = await master.submit({ run_at });
+    await master.jobs.cancel(PRINCIPAL, job.id);
+    const again = await master.jobs.retry(PRINCIPAL, job.id);
+    expect(again).toMatchObject({ status: 'queued', run_at, waiting_for: 'run_at' });
+    expect(await master.claim(node)).toEqual([]);
+  });
+});
+
 describe('a cancel', () => {
   it('tells the worker at its next heartbeat and keeps its slot until it obeys', async () => {
     const { job, attempt } = await STATES.running!();

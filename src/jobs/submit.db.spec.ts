@@ -101,6 +101,15 @@ describe('a submitted job', () => {
     expect((await master.claimOne(node)).id).toBe(past.id);
   });
 
+  it('may wait until the year 9999, and is read, listed and run like any other', async () => {
+    const master = await start();
+    const job = await master.submit({ run_at: '9999-12-31T23:59:59Z' });
+    const { items } = await master.jobs.list(PRINCIPAL, {});
+    expect(items).toMatchObject([{ id: job.id, run_at: '9999-12-31T23:59:59.000Z' }]);
+    await db.pool.query('UPDATE ffmpeg_master.jobs SET due_at = NULL');
+    expect(await master.claimOne(await master.node())).toMatchObject({ id: job.id });
+  });
+
   it('may name a queue that was not there, from three masters at once', async () => {
     const three = await threeMasters();
     const queue = `made-${randomUUID().slice(0, 8)}`;
@@ -222,6 +231,12 @@ describe('an Idempotency-Key', () => {
     expect(refused).toMatchObject({ reason: { status: 422 } });
     await expect(one(second, 'k2', { scenario: 'c' })).rejects.toMatchObject({ status: 422 });
     expect(await count('jobs')).toBe(1);
+  });
+
+  it('that is none makes nothing, not even the lane of its job', async () => {
+    const master = await start();
+    await expect(one(master, 'two words', { queue: 'live' })).rejects.toMatchObject({ status: 400 });
+    expect(await count('lanes')).toBe(0);
   });
 
   it('makes one job of 100 submits at once through three masters (I9, F14)', async () => {

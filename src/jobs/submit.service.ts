@@ -84,6 +84,8 @@ export class SubmitService {
 
   /** Answers once the jobs are committed, in the order given. All or nothing. */
   async submit(principal: Principal, wanted: readonly SubmitJob[], options: SubmitOptions): Promise<Job[]> {
+    // First, since it may refuse the key, and what is refused shall make no lane.
+    const key = idempotency(principal.tenant_id, wanted, options);
     // All are looked for before the first is waited for; mostly all are known, and nothing is.
     const lanes = wanted.map((job) => this.laneOf(principal, job));
     const jobs: NewJob[] = [];
@@ -94,7 +96,7 @@ export class SubmitService {
     const request: Pending = {
       jobs,
       actor: principal.actor,
-      idempotency: idempotency(principal.tenant_id, wanted, options),
+      idempotency: key,
       tried: false,
     };
     const answer = await (jobs.length === 1 ? this.singles.add(request) : this.batches.add(request));

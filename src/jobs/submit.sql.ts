@@ -1,6 +1,6 @@
 /** Shared by plain submits and those that hand jobs straight to parked claims. */
 import { begin, nodeRoom } from './begin.sql.js';
-import { NOW_US, TODAY } from './job-columns.js';
+import { LAST_POSITION, NOW_US, TODAY } from './job-columns.js';
 
 /**
  * The jobs of requests whose key nobody else has. Keys are inserted in order: two groups that share two keys would
@@ -126,7 +126,7 @@ function insertJobs(
         tags, lane_id, position, run_at, due_at, max_retries, timeout_seconds, ${Object.keys(columns).join(', ')})
      SELECT a.id, a.tenant_id, a.scenario, a.parameters, a.queue, a.priority, a.requirements, a.engine,
             a.classification, a.confidence, a.tags, a.lane_id,
-            greatest(${NOW_US}, (extract(epoch FROM a.run_at) * 1000000)::bigint),
+            least(${LAST_POSITION}, greatest(${NOW_US}, (extract(epoch FROM a.run_at) * 1000000)::bigint)),
             a.run_at, CASE WHEN a.run_at > now() THEN a.run_at END, a.max_retries, a.timeout_seconds,
             ${Object.values(columns).join(', ')}
      FROM ${source} ORDER BY a.request, a.ordinal

@@ -91,7 +91,8 @@ const RESUME_JOB = statement(
    SELECT c.id, c.lane_id, c.status = 'queued' AND c.due_at IS NULL AS waiting FROM changed c`,
 );
 
-// Not prepared: see History. What counted against max_retries starts again; the place in the lane stays.
+// Not prepared: see History. What counted against max_retries starts again; the place in the lane stays, and so does
+// a run_at that is still to come.
 const RETRY_JOB = statement(
   'RetryJob',
   `WITH gone AS MATERIALIZED (
@@ -108,7 +109,7 @@ const RETRY_JOB = statement(
        status: "'queued'",
        paused: 'false',
        run_at: 'g.run_at',
-       due_at: 'NULL::timestamptz',
+       due_at: 'CASE WHEN g.run_at > now() THEN g.run_at END',
        failures: '0',
        releases: '0',
        retry_count: 'g.retry_count + 1',
@@ -133,7 +134,7 @@ const RETRY_JOB = statement(
             b.queue, b.tags, $3
      FROM back b JOIN gone g ON g.id = b.id CROSS JOIN ffmpeg_master.leadership l
    )
-   SELECT b.id, b.lane_id, true AS waiting FROM back b`,
+   SELECT b.id, b.lane_id, b.due_at IS NULL AS waiting FROM back b`,
   { prepared: false },
 );
 

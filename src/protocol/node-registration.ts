@@ -20,7 +20,7 @@ import { ENGINES, QUEUE_NAME, type Engine } from './priority.js';
 
 export class Gpu {
   @Matches(PRINTABLE) @MaxLength(128) name: string;
-  @IsOptional() @IsInt() @Min(0) memory_bytes?: number;
+  @IsOptional() @IsInt() @Min(0) @Max(Number.MAX_SAFE_INTEGER) memory_bytes?: number;
 }
 
 /** `POST /api/v1/nodes`. */
@@ -41,7 +41,7 @@ export class NodeRegistration {
   queues?: string[];
   @IsInt() @Min(1) @Max(4096) cpu_threads: number;
   @Matches(PRINTABLE) @MaxLength(255) cpu_model: string;
-  @IsInt() @Min(0) ram_total_bytes: number;
+  @IsInt() @Min(0) @Max(Number.MAX_SAFE_INTEGER) ram_total_bytes: number;
   @IsArray() @ArrayMaxSize(64) @ValidateNested({ each: true }) @Type(() => Gpu) gpus: Gpu[];
   /** ffmpeg encoders that were seen to work on this machine. */
   @IsArray() @ArrayMaxSize(512) @Matches(/^[a-z0-9_-]{1,40}$/, { each: true }) encoders: string[];

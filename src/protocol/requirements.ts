@@ -1,4 +1,3 @@
-import { Type } from 'class-transformer';
 import {
   ArrayMaxSize,
   ArrayUnique,
@@ -29,5 +28,5 @@ export class Requirements {
   /** Labels the node must carry with exactly these values. */
   @IsOptional() @IsObject() @IsLabels() labels?: Record<string, string>;
   /** CPU threads the node must have at least. */
-  @IsOptional() @IsInt() @Min(1) @Max(1024) @Type(() => Number) threads?: number;
+  @IsOptional() @IsInt() @Min(1) @Max(1024) threads?: number;
 }

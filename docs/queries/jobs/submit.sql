@@ -26,7 +26,7 @@ created AS (
      tags, lane_id, position, run_at, due_at, max_retries, timeout_seconds, status, event_count)
   SELECT a.id, a.tenant_id, a.scenario, a.parameters, a.queue, a.priority, a.requirements, a.engine,
          a.classification, a.confidence, a.tags, a.lane_id,
-         greatest((extract(epoch FROM clock_timestamp()) * 1000000)::bigint, (extract(epoch FROM a.run_at) * 1000000)::bigint),
+         least(9007199254740991, greatest((extract(epoch FROM clock_timestamp()) * 1000000)::bigint, (extract(epoch FROM a.run_at) * 1000000)::bigint)),
          a.run_at, CASE WHEN a.run_at > now() THEN a.run_at END, a.max_retries, a.timeout_seconds,
          'queued', 1
   FROM accepted a ORDER BY a.request, a.ordinal
@@ -107,7 +107,7 @@ created AS (
      tags, lane_id, position, run_at, due_at, max_retries, timeout_seconds, status, event_count, node_id, node_name, claim_id, lease_token, attempt, assigned_at)
   SELECT a.id, a.tenant_id, a.scenario, a.parameters, a.queue, a.priority, a.requirements, a.engine,
          a.classification, a.confidence, a.tags, a.lane_id,
-         greatest((extract(epoch FROM clock_timestamp()) * 1000000)::bigint, (extract(epoch FROM a.run_at) * 1000000)::bigint),
+         least(9007199254740991, greatest((extract(epoch FROM clock_timestamp()) * 1000000)::bigint, (extract(epoch FROM a.run_at) * 1000000)::bigint)),
          a.run_at, CASE WHEN a.run_at > now() THEN a.run_at END, a.max_retries, a.timeout_seconds,
          CASE WHEN g.id IS NULL THEN 'queued' ELSE 'assigned' END, 1 + (g.id IS NOT NULL)::int, g.node_id, g.node_name, g.claim_id, g.lease_token, (g.id IS NOT NULL)::int, CASE WHEN g.id IS NOT NULL THEN now() END
   FROM accepted a LEFT JOIN given g ON g.id = a.id ORDER BY a.request, a.ordinal

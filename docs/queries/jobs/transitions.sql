@@ -117,7 +117,7 @@ deleted AS (
 ),
 back AS (
   INSERT INTO ffmpeg_master.jobs (id, sequence_number, tenant_id, scenario, parameters, queue, priority, requirements, engine, classification, confidence, tags, status, paused, lane_id, position, run_at, due_at, max_retries, timeout_seconds, attempt, failures, releases, retry_count, node_id, node_name, claim_id, lease_token, reported_token, reported_as, event_count, created_at, assigned_at, started_at, error, failure_reason)
-  SELECT g.id, g.sequence_number, g.tenant_id, g.scenario, g.parameters, g.queue, g.priority, g.requirements, g.engine, g.classification, g.confidence, g.tags, 'queued' AS status, false AS paused, g.lane_id, g.position, g.run_at AS run_at, NULL::timestamptz AS due_at, g.max_retries, g.timeout_seconds, g.attempt, 0 AS failures, 0 AS releases, g.retry_count + 1 AS retry_count, NULL::uuid AS node_id, NULL::text AS node_name, NULL::uuid AS claim_id, NULL::bigint AS lease_token, g.reported_token, g.reported_as, g.event_count + 1 AS event_count, g.created_at, NULL::timestamptz AS assigned_at, NULL::timestamptz AS started_at, NULL::text AS error, NULL::text AS failure_reason
+  SELECT g.id, g.sequence_number, g.tenant_id, g.scenario, g.parameters, g.queue, g.priority, g.requirements, g.engine, g.classification, g.confidence, g.tags, 'queued' AS status, false AS paused, g.lane_id, g.position, g.run_at AS run_at, CASE WHEN g.run_at > now() THEN g.run_at END AS due_at, g.max_retries, g.timeout_seconds, g.attempt, 0 AS failures, 0 AS releases, g.retry_count + 1 AS retry_count, NULL::uuid AS node_id, NULL::text AS node_name, NULL::uuid AS claim_id, NULL::bigint AS lease_token, g.reported_token, g.reported_as, g.event_count + 1 AS event_count, g.created_at, NULL::timestamptz AS assigned_at, NULL::timestamptz AS started_at, NULL::text AS error, NULL::text AS failure_reason
   FROM gone g JOIN deleted d ON d.id = g.id
   ON CONFLICT (id) DO NOTHING
   RETURNING *
@@ -129,4 +129,4 @@ event AS (
          b.queue, b.tags, $3
   FROM back b JOIN gone g ON g.id = b.id CROSS JOIN ffmpeg_master.leadership l
 )
-SELECT b.id, b.lane_id, true AS waiting FROM back b;
+SELECT b.id, b.lane_id, b.due_at IS NULL AS waiting FROM back b;

@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import type { ConnectionError } from 'fastify';
-import { Problem } from '../../protocol/problem.js';
+import type { ConnectionError, FastifyInstance } from 'fastify';
+import { invalid, Problem } from '../../protocol/problem.js';
 
 /** Answers what never became a request, on the bare connection, and ends it. */
 export function refuseBrokenRequest(error: ConnectionError, socket: Socket): void {
@@ -19,6 +19,28 @@ export function refuseBrokenRequest(error: ConnectionError, socket: Socket): voi
       `Cache-Control: no-store\r\nConnection: close\r\n\r\n${body}`,
     () => socket.destroy(),
   );
+}
+
+/** Says in words what Node refuses without one: a missing Host (`requireHostHeader` is off for this) and `Expect`. */
+export function refuseInWords(fastify: FastifyInstance): void {
+  fastify.addHook('onRequest', ({ headers, raw }, _reply, done) => {
+    if (headers.host !== undefined || raw.httpVersion !== '1.1') done();
+    else done(invalid('HTTP/1.1 asks for the header `Host`. Send it.'));
+  });
+  fastify.server.on('checkExpectation', (_request, response) => {
+    const detail = 'Nothing but `Expect: 100-continue` can be expected here. Leave the header out.';
+    const problem = new Problem({
+      status: 417,
+      kind: 'expectation-failed',
+      title: 'Expectation failed',
+      detail,
+    });
+    response.writeHead(417, {
+      'content-type': 'application/problem+json; charset=utf-8',
+      'cache-control': 'no-store',
+    });
+    response.end(JSON.stringify(problem.document()));
+  });
 }
 
 function problemOf(code: string): Problem {

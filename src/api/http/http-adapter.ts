@@ -51,7 +51,11 @@ export function createHttpAdapter(
     // Fastify's own default is to wait for a body for ever.
     requestTimeout: limits.requestTimeout,
     // Node swaps the two where that of the headers, 60 s by default, is the longer one.
-    http: { headersTimeout: limits.requestTimeout, connectionsCheckingInterval: limits.checkEvery },
+    http: {
+      headersTimeout: limits.requestTimeout,
+      connectionsCheckingInterval: limits.checkEvery,
+      requireHostHeader: false,
+    },
     clientErrorHandler: refuseBrokenRequest,
     // No route has a JSON schema (classes validate), so Ajv need not be loaded: 0.1 s of CPU of each start.
     schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },

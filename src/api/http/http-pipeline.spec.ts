@@ -5,7 +5,7 @@ import { connect, type Socket } from 'node:net';
 import { Body, Controller, Get, Module, Param, Post, Query } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Type } from 'class-transformer';
-import { IsArray, IsInt, IsOptional, IsString, Max, ValidateNested } from 'class-validator';
+import { IsArray, IsInt, IsObject, IsOptional, IsString, Max, ValidateNested } from 'class-validator';
 import { pino } from 'pino';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { eventually } from '../../../test/support/eventually.js';
@@ -31,10 +31,13 @@ class Part {
 class Order {
   @IsString() name: string;
   @IsOptional() @IsArray() @ValidateNested({ each: true }) @Type(() => Part) jobs?: Part[];
+  @IsOptional() @IsObject() labels?: Record<string, string>;
 }
 class Page {
   @IsOptional() @Type(() => Number) @IsInt() @Max(5) limit?: number;
 }
+
+const NAMED_LIKE_ALL = ['constructor', 'prototype'];
 
 let release: () => void = () => undefined;
 const held = { count: 0 };
@@ -139,6 +142,18 @@ describe('validation', () => {
     ]);
   });
 
+  it.each([
+    ['a list for an object', { jobs: [{ parameters: [] }] }, ['jobs[0].parameters']],
+    ['a list for an item of a list', { jobs: [{ parameters: { bitrate: 1 } }, []] }, ['jobs[1]']],
+    ['unknown fields named like something of every object', { constructor: 1, prototype: 1 }, NAMED_LIKE_ALL],
+    ['labels that would be left out', { labels: { prototype: 'x' } }, ['labels.prototype']],
+    ['the same further in', { jobs: [{ parameters: { bitrate: 1 }, toString: 1 }] }, ['jobs[0].toString']],
+  ])('refuses %s, which class-validator lets pass', async (_case, more, paths) => {
+    const { status, body } = await post('/api/v1/orders', { name: 'a', ...more });
+    expect(status).toBe(400);
+    expect(body.errors.map((error: { path: string }) => error.path)).toEqual(paths);
+  });
+
   it('refuses unknown and wrong query parameters', async () => {
     expect((await get('/api/v1/orders?limit=4')).body).toEqual({ limit: 4 });
     expect((await get('/api/v1/orders?limit=6')).body.errors[0].path).toBe('limit');
@@ -236,6 +251,22 @@ describe('a body that does not come', () => {
     release();
     expect((await answer).body).toEqual({ held: true });
   });
+
+  it.each([
+    ['expects what nobody knows', 'Host: m\r\nExpect: miracles\r\n', 417],
+    ['names no host', '', 400],
+  ])(
+    'is answered as a problem where it %s, which Node would answer without a word',
+    async (_case, header, status) => {
+      const { socket, heard } = await speak(
+        `GET /api/v1/orders HTTP/1.1\r\n${header}Connection: close\r\n\r\n`,
+      );
+      await eventually(() => expect(socket.destroyed).toBe(true));
+      expect(heard()).toMatch(
+        new RegExp(`^HTTP/1.1 ${status} [^]*application/problem\\+json[^]*"status":${status}`),
+      );
+    },
+  );
 
   it('is answered as a problem too where it is no HTTP', async () => {
     const { heard } = await speak('EHLO mail.example\r\n\r\n');

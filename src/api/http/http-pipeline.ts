@@ -18,6 +18,7 @@ import type { Metrics } from '../../metrics/metrics.js';
 import type { Draining } from '../../signals/draining.js';
 import type { Certificate } from '../tls/certificate.js';
 import { AllowedMethods } from './allowed-methods.js';
+import { refuseInWords } from './broken-request.js';
 import { countOpenRequests } from './graceful-close.js';
 import { createHttpAdapter, type ReceivingLimits } from './http-adapter.js';
 import { askForKeyBeforeBody } from './key-before-body.js';
@@ -55,6 +56,7 @@ export async function createPipeline(
   app.useGlobalFilters(new ProblemFilter(logger, allowed));
   countOpenRequests(adapter.getInstance());
   addRequestHooks(adapter.getInstance(), { logger, metrics: metrics(app), draining: draining(app) });
+  refuseInWords(adapter.getInstance());
   askForKeyBeforeBody(adapter.getInstance(), app.get(KeyVerifier));
   return app;
 }

@@ -10,6 +10,7 @@ import { invalid } from '../../protocol/problem.js';
 import { compiledClass } from './validation/compiled-class.js';
 import type { Class } from './validation/compiled-field.js';
 import { Refusal } from './validation/refusal.js';
+import { silentErrors } from './validation/silent-errors.js';
 import { itemListOf, SLICE, validateInSlices, type Libraries } from './validation/sliced-validation.js';
 import { UNDECIDED } from './validation/undecided.js';
 
@@ -46,6 +47,8 @@ export class RequestValidation implements PipeTransform<unknown, unknown> {
     }
     const instance = compiledClass(Class)?.accept(body) ?? UNDECIDED;
     if (instance !== UNDECIDED) return instance;
+    const refusal = new Refusal().add(silentErrors(Class, body));
+    if (!refusal.isEmpty) throw refusal.problem();
     const list = itemListOf(Class);
     const items = list && body[list.name];
     return list && Array.isArray(items) && items.length > SLICE

@@ -40,6 +40,8 @@ export class TlsServer extends Server {
         ALPNProtocols: ['http/1.1'],
         handshakeTimeout: limits.handshakeTimeout,
         connectionsCheckingInterval: limits.checkEvery,
+        // As over plain HTTP: refused in words, by api/http/broken-request.ts.
+        requireHostHeader: false,
         requestCert: certificate.clientAuthorities !== undefined,
         rejectUnauthorized: true,
         // As Node's plain server does: small answers would else wait 40 ms for the client's ACK.
