@@ -1,5 +1,7 @@
 -- Up Migration
 
+-- contracts: the uniqueness of idx_jobs_sequence, unused since 0.1.0
+--
 -- Lists: the tenant before the number, since a list is one tenant's. Nearly all live jobs are queued and nearly all
 -- archived ones completed, so the indexes by status leave these out, and a submit and the end of a job pay for one
 -- index less. The status first: with the tenant first, a plan without statistics walked the other index instead. No
