@@ -39,7 +39,12 @@ export function buildOfPreviousRelease(): string {
 
 /** The version that its masters give themselves. */
 export function versionOfPreviousRelease(): string {
-  return (JSON.parse(git('show', `${previousCommit}:package.json`)) as { version: string }).version;
+  return (JSON.parse(previousText('package.json')) as { version: string }).version;
+}
+
+/** A file as it was released. */
+export function previousText(path: string): string {
+  return git('show', `${previousCommit}:${path}`);
 }
 
 /** File names of its migrations, in their order. */
