@@ -16,7 +16,13 @@ import pg from 'pg';
 import { refuseWhatIsStillUsed } from './contracting-migrations.js';
 import { openSession } from './dedicated-session.js';
 import { sessionTimeouts } from './session-timeouts.js';
-import { isConnectionLost, isMissingSchema, isPermissionDenied, isTimeout } from './sql-errors.js';
+import {
+  isConnectionLost,
+  isDeadlock,
+  isMissingSchema,
+  isPermissionDenied,
+  isTimeout,
+} from './sql-errors.js';
 
 export interface MigrationOptions {
   /** Straight to the server, as a role that owns the schema or may make it. */
@@ -144,7 +150,7 @@ async function applyPending(
       for (const { name } of done) log(`applied the migration ${name}`);
       return done.map(({ name }) => name);
     } catch (error) {
-      if (!isTimeout(error) || attempt === tableLockTries) throw error;
+      if (!(isTimeout(error) || isDeadlock(error)) || attempt === tableLockTries) throw error;
       log(`a migration waits for a table that is in use (attempt ${attempt} of ${tableLockTries})`);
     }
   }
