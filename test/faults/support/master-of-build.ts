@@ -38,7 +38,7 @@ export function untilReady({ program, url }: MasterProcess, within = 30_000): Pr
       if (program.running) status = (await call(`${url}/health/ready`).catch(() => undefined))?.status;
       if (status !== 200) throw new Error(`the master is not ready:\n${program.output}`);
     },
-    { within, every: 50 },
+    { within, every: 200 },
   );
 }
 
