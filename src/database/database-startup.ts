@@ -5,6 +5,7 @@
  */
 import { ConfigurationError } from '../config/configuration-error.js';
 import { parseDsn } from '../config/dsn.js';
+import { StillUsedError } from './contracting-migrations.js';
 import { openSession } from './dedicated-session.js';
 import { migrate, waitForSchema } from './migrations.js';
 import { makePartitions } from './partitions.repository.js';
@@ -12,7 +13,8 @@ import type { PooledDatabase } from './pooled-database.js';
 import { refuseOldVersion } from './pooler-detection.js';
 import { isConnectionLost, isPermissionDenied } from './sql-errors.js';
 
-export type StartupPhase = 'connecting' | 'migrating' | 'waiting_for_schema' | 'ready';
+export type StartupPhase =
+  'connecting' | 'migrating' | 'waiting_for_schema' | 'waiting_for_masters' | 'ready';
 
 export interface StartupOptions {
   readonly dsn: string;
@@ -86,10 +88,12 @@ export class DatabaseStartup {
       } catch (error) {
         this.#stop.signal.throwIfAborted();
         if (error instanceof ConfigurationError) refuse(error);
-        this.#phase = 'connecting';
+        const used = error instanceof StillUsedError;
+        this.#phase = used ? 'waiting_for_masters' : 'connecting';
         if (Date.now() >= nextLine) {
           nextLine = Date.now() + logEvery;
-          log.warn(`waiting for the database: ${(error as Error).message}`);
+          const waitsFor = used ? 'older masters' : 'the database';
+          log.warn(`waiting for ${waitsFor}: ${(error as Error).message}`);
         }
       }
       await new Promise((resolve) => setTimeout(resolve, retryEvery));
@@ -143,5 +147,6 @@ const reasons: Readonly<Record<StartupPhase, string | undefined>> = {
   connecting: 'no connection to the database yet',
   migrating: 'the database schema is being brought up to date',
   waiting_for_schema: 'the database schema is not there yet; run `ffmpeg-master migrate up`',
+  waiting_for_masters: 'a migration waits until masters of an older version have stopped; the log names one',
   ready: undefined,
 };

@@ -175,6 +175,34 @@ DROP TABLE ffmpeg_master.one;
     }
   });
 
+  it('keep nobody from one table while they wait for another, on the schema of 0.1.0 (I13)', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'migrations-'));
+    try {
+      const released = '1700000000001_schema.sql';
+      await cp(join(migrationsDirectory, released), join(directory, released));
+      await migrate({ dsn, directory });
+      const reader = await connect(dsn);
+      await reader.query('BEGIN');
+      await reader.query('SELECT FROM ffmpeg_master.jobs');
+      const lines: string[] = [];
+      const migrated = migrate({ dsn, log: (line) => lines.push(line) });
+      await eventually(async () => {
+        const { rows } = await admin.query(`SELECT FROM pg_locks WHERE relation = $1::oid AND NOT granted`, [
+          (await reader.query<{ oid: number }>(`SELECT 'ffmpeg_master.jobs'::regclass::oid AS oid`)).rows[0]
+            ?.oid,
+        ]);
+        expect(rows).toHaveLength(1);
+      });
+      await reader.query('LOCK TABLE ffmpeg_master.job_history, ffmpeg_master.leases IN ROW EXCLUSIVE MODE');
+      await reader.query('COMMIT');
+      expect(await migrated).not.toEqual([]);
+      expect(lines.join()).not.toContain('waits');
+      await reader.end();
+    } finally {
+      await rm(directory, { recursive: true, force: true });
+    }
+  });
+
   it('grant a master of another role what it needs, and no more', async () => {
     const master = await addRole('master');
     const lines: string[] = [];

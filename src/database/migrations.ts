@@ -4,15 +4,25 @@
  * the others wait and then find nothing to do. A master whose role may not make the schema waits until
  * somebody else has.
  *
+ * Masters of the version before may be at work meanwhile: a migration adds, and takes away only what none of them uses
+ * (contracting-migrations.ts).
+ *
  * The role that masters log in as also gets its search_path and time-outs as role settings: the first so
  * that psql finds `jobs`, the others because a pooler lets no session settings through.
  */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
+import { refuseWhatIsStillUsed } from './contracting-migrations.js';
 import { openSession } from './dedicated-session.js';
 import { sessionTimeouts } from './session-timeouts.js';
-import { isConnectionLost, isMissingSchema, isPermissionDenied, isTimeout } from './sql-errors.js';
+import {
+  isConnectionLost,
+  isDeadlock,
+  isMissingSchema,
+  isPermissionDenied,
+  isTimeout,
+} from './sql-errors.js';
 
 export interface MigrationOptions {
   /** Straight to the server, as a role that owns the schema or may make it. */
@@ -39,7 +49,8 @@ export const migrationsDirectory = join(import.meta.dirname, 'migrations');
 
 /**
  * Applies what is pending; answers the names of the migrations that this call applied.
- * Throws the server's 42501 when the role may not.
+ * Throws the server's 42501 when the role may not, and StillUsedError, having applied nothing, where a migration takes
+ * away what a living master uses.
  */
 export async function migrate(options: MigrationOptions): Promise<string[]> {
   const directory = options.directory ?? migrationsDirectory;
@@ -58,6 +69,9 @@ export async function migrate(options: MigrationOptions): Promise<string[]> {
     // (else "tuple concurrently updated"), and a lock_timeout must hold for tables but not for this wait.
     await client.query('SELECT pg_advisory_lock($1)', [migrationLock]);
     await client.query(`SET lock_timeout = '${options.tableLockTimeoutMs ?? 5000}ms'`);
+    // Read again: whoever held the lock may have left nothing to do, and masters come and go.
+    const { pending } = await readStatus(client, directory);
+    await refuseWhatIsStillUsed(client, directory, pending);
     const applied = await applyPending(client, directory, options.log ?? ignore);
     await settle(client, options.masterRole, options.log ?? ignore);
     return applied;
@@ -136,7 +150,7 @@ async function applyPending(
       for (const { name } of done) log(`applied the migration ${name}`);
       return done.map(({ name }) => name);
     } catch (error) {
-      if (!isTimeout(error) || attempt === tableLockTries) throw error;
+      if (!(isTimeout(error) || isDeadlock(error)) || attempt === tableLockTries) throw error;
       log(`a migration waits for a table that is in use (attempt ${attempt} of ${tableLockTries})`);
     }
   }

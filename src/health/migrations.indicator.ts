@@ -6,6 +6,7 @@ const MESSAGES: Readonly<Record<StartupPhase, string>> = {
   connecting: 'not looked at yet: the database does not answer',
   migrating: 'the schema is being brought up to date',
   waiting_for_schema: 'the schema is not there yet; run `ffmpeg-master migrate up`',
+  waiting_for_masters: 'a migration waits until masters of an older version have stopped; the log names one',
   ready: '',
 };
 

@@ -204,6 +204,19 @@ describe('verify', () => {
     expect((await broken())['I8']?.sort()).toEqual([twice, cluster.scheduled].sort());
   });
 
+  it('does not call a claim early that began before its job was promoted, and waited for it (I8)', async () => {
+    const begun = `UPDATE ffmpeg_master.job_events e SET at = h.run_at - interval '10 milliseconds'
+                   FROM ffmpeg_master.job_history h WHERE h.id = e.job_id AND e.job_id = $1 AND e.type = 'assigned'`;
+    await cluster.sql(begun, cluster.scheduled);
+    expect(await broken()).toEqual({});
+    // Without the promotion it is what it seems.
+    await cluster.sql(
+      `UPDATE ffmpeg_master.job_events SET type = 'paused' WHERE job_id = $1 AND type = 'promoted'`,
+      cluster.scheduled,
+    );
+    expect((await broken())['I8']).toEqual([cluster.scheduled]);
+  });
+
   it('finds I10: a gap, a missing end and a wrong order', async () => {
     const shifted = await cluster.addLive(['submitted', 'paused', 'resumed'], 'queued');
     await cluster.sql(`DELETE FROM ffmpeg_master.job_events WHERE job_id = $1 AND n = 2`, shifted);

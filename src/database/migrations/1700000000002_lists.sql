@@ -1,5 +1,7 @@
 -- Up Migration
 
+-- contracts: the uniqueness of idx_jobs_sequence, unused since 0.1.0
+--
 -- Lists: the tenant before the number, since a list is one tenant's. Nearly all live jobs are queued and nearly all
 -- archived ones completed, so the indexes by status leave these out, and a submit and the end of a job pay for one
 -- index less. The status first: with the tenant first, a plan without statistics walked the other index instead. No
@@ -9,18 +11,37 @@
 -- Closed days first, whose locks block nothing, then the present one, then what a claim or a report needs.
 DO $$
 DECLARE
-  today text := 'job_history_' || to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD');
   day text;
 BEGIN
   FOR day IN
     SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
     WHERE i.inhparent = 'ffmpeg_master.job_history'::regclass
-    ORDER BY c.relname = today, c.relname
+      AND c.relname < 'job_history_' || to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD')
+    ORDER BY c.relname
   LOOP
     EXECUTE format('CREATE INDEX ON ffmpeg_master.%I (tenant_id, sequence_number)', day);
     EXECUTE format('CREATE INDEX ON ffmpeg_master.%I (status, tenant_id, sequence_number) WHERE status <> %L', day, 'completed');
   END LOOP;
 END $$;
+
+-- From here on all the tables that masters at work need at once, before any of them is kept from anybody: taken one by
+-- one as they are needed, they made deadlocks with reports and lists, which take them in orders of their own. Nobody
+-- waits for as long as a server takes to look for one (deadlock_timeout, 1 s): whoever is in the way goes on, and this
+-- comes again.
+DO $$
+BEGIN
+  FOR attempt IN 1..50 LOOP
+    BEGIN
+      PERFORM set_config('lock_timeout', '200ms', true);
+      LOCK TABLE ffmpeg_master.leases, ffmpeg_master.jobs, ffmpeg_master.job_history IN ACCESS EXCLUSIVE MODE;
+      RETURN;
+    EXCEPTION WHEN lock_not_available THEN
+      PERFORM pg_sleep(0.05 * random());
+    END;
+  END LOOP;
+  RAISE EXCEPTION 'the tables leases, jobs and job_history were never free at once' USING ERRCODE = 'lock_not_available';
+END $$;
+
 CREATE INDEX job_history_by_number ON ffmpeg_master.job_history (tenant_id, sequence_number);
 CREATE INDEX job_history_by_status ON ffmpeg_master.job_history (status, tenant_id, sequence_number)
   WHERE status <> 'completed';

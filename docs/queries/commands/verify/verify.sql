@@ -201,6 +201,9 @@ FROM ffmpeg_master.job_events e JOIN (
 ) AS j ON j.id = e.job_id
 WHERE e.day = ANY($1::date[]) AND e.job_id > $2::uuid AND e.job_id <= $3::uuid
   AND e.type IN ('promoted', 'assigned') AND e.at < j.run_at
+  AND NOT (e.type = 'assigned' AND EXISTS (
+    SELECT FROM ffmpeg_master.job_events p
+    WHERE p.day = ANY($1::date[]) AND p.job_id = e.job_id AND p.n < e.n AND p.type = 'promoted'))
 LIMIT $4;
 
 -- VerifyI10 (planned with its values each time)
