@@ -13,7 +13,7 @@ describe('PostgreSQL stops under load', () => {
   beforeAll(async () => {
     rig = await Rig.start({ masters: 3 });
     await rig.read();
-    rig.addWorkers(4, { roams: true });
+    rig.addWorkers(4, { roams: true, queues: ['default'] });
     rig.load({ perSecond: 15 });
   });
 

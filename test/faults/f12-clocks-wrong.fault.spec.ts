@@ -50,10 +50,9 @@ describeWhere('clocks that are wrong', faketimeLibrary() ? [] : ['faketime'], ()
   );
 
   it('a worker whose clock is wrong works, and all that is done is right (F12, I1, I2)', async () => {
-    for (const clock of ['+5m', '-5m']) {
-      await rig.addRealWorker(`clock${clock}`, ['--slots', '1'], clockEnvironment(clock));
-    }
-    const names = ['clock+5m', 'clock-5m'];
+    await rig.addRealWorker('clock-ahead', ['--slots', '1'], clockEnvironment('+5m'));
+    await rig.addRealWorker('clock-behind', ['--slots', '1'], clockEnvironment('-5m'));
+    const names = ['clock-ahead', 'clock-behind'];
     await eventually(
       async () => {
         const nodes = await rig.query<{ name: string }>(

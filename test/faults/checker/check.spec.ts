@@ -190,6 +190,17 @@ describe('a forged history', () => {
         jobs: [{ ...job(), run_at: 1500 }],
         events: log(
           ['submitted', null, 'queued'],
+          ['assigned', 'queued', 'assigned', 1],
+          ['lease_expired', 'assigned', 'queued', 1],
+          ['promoted', 'queued', 'queued'],
+          ['assigned', 'queued', 'assigned', 2],
+          ['completed', 'assigned', 'completed', 2],
+        ),
+      }),
+      'a job that is promoted before its time': good({
+        jobs: [{ ...job(), run_at: 1500 }],
+        events: log(
+          ['submitted', null, 'queued'],
           ['promoted', 'queued', 'queued'],
           ['assigned', 'queued', 'assigned', 1],
           ['completed', 'assigned', 'completed', 1],

@@ -38,8 +38,12 @@ export const i8: Judge = ({ events, jobs, quiet }) => {
     if (promoted.length > 1) found.push(violation('I8', `job ${id} was promoted ${promoted.length} times`));
     if (quiet && promoted.length === 0 && status !== 'canceled')
       found.push(violation('I8', `job ${id} was due and never promoted`));
-    if (log.some(({ type, at }) => type === 'assigned' && at < run_at))
-      found.push(violation('I8', `job ${id} was claimed before its time`));
+    const first = log.findIndex(({ type }) => type === 'promoted');
+    const assigned = log.findIndex(({ type }) => type === 'assigned');
+    // By the order of the log: an event bears the time at which its statement began, and a claim's may have begun
+    // before the promotion that it then saw.
+    if ((assigned >= 0 && assigned < first) || (log[first]?.at ?? Infinity) < run_at)
+      found.push(violation('I8', `job ${id} was claimed or promoted before its time`));
   }
   return found;
 };

@@ -1,6 +1,6 @@
 /** One PostgreSQL with PgBouncer in transaction mode before it: the pool goes through, the direct sessions past it. */
 import { startPgBouncer, pgbouncerProgram, type PgBouncer } from '../../support/pgbouncer.js';
-import { type DatabaseUnderTest, dsnWith } from './database-under-test.js';
+import type { DatabaseUnderTest } from './database-under-test.js';
 import type { Address } from './fault-proxy.js';
 import { SingleServer } from './single-server.js';
 
@@ -26,11 +26,11 @@ export class PooledServer implements DatabaseUnderTest {
   }
 
   dsn(hosts: readonly Address[]): string {
-    return dsnWith(this.server.server.dsn, hosts);
+    return this.server.dsn(hosts);
   }
 
   adminDsn(hosts: readonly Address[]): string {
-    return dsnWith(this.server.server.adminDsn, hosts);
+    return this.server.adminDsn(hosts);
   }
 
   logs(): Promise<string> {

@@ -241,6 +241,7 @@ export class Rig {
     await this.observer.stop();
     const evidence = await this.evidence(true);
     expect(evidence.operations.length, 'the history is empty').toBeGreaterThan(0);
+    expect(this.observer.instants, 'no committed instant was seen').toBeGreaterThan(0);
     this.expectNone(check(evidence));
     await this.expectVerified();
     this.atPeace = true;

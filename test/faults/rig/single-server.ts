@@ -33,7 +33,7 @@ export class SingleServer implements DatabaseUnderTest {
   }
 
   adminDsn(hosts: readonly Address[]): string {
-    return dsnWith(this.server.adminDsn, hosts);
+    return dsnWith(adminOf(this.server), hosts);
   }
 
   /** The process id of the server that runs now. */
@@ -66,4 +66,11 @@ export class SingleServer implements DatabaseUnderTest {
   stop(): Promise<void> {
     return this.server.stop();
   }
+}
+
+/** The superuser's own DSN leads to his own database. */
+export function adminOf({ dsn, adminDsn }: Pick<TestPostgres, 'dsn' | 'adminDsn'>): string {
+  const url = new URL(adminDsn);
+  url.pathname = new URL(dsn).pathname;
+  return url.toString();
 }
