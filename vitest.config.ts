@@ -28,7 +28,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['src/**/*.spec.ts', 'test/model/**/*.spec.ts', 'test/faults/**/*.spec.ts'],
-          exclude: ['**/*.db.spec.ts', '**/*.fault.spec.ts', '**/*.bound.spec.ts'],
+          exclude: ['**/*.db.spec.ts', '**/*.fault.spec.ts', '**/*.bound.spec.ts', '**/*.chaos.spec.ts'],
           setupFiles,
           maxWorkers,
           // Machines that run tests are shared: a property that takes one second took ten.
@@ -112,6 +112,15 @@ export default defineConfig({
           sequence: { groupOrder: 3 },
           testTimeout: 600_000,
           hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          // For as long as one asks for: `npm run chaos` alone, so without files in any other run.
+          name: 'chaos',
+          include: process.env.CHAOS_MINUTES === undefined ? [] : ['test/faults/chaos/*.chaos.spec.ts'],
+          globalSetup: [freshBuild],
+          setupFiles,
         },
       },
     ],

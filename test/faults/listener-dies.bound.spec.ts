@@ -38,7 +38,8 @@ it('a LISTEN session that dies silently is found, and meanwhile the poll brings 
     await eventually(async () => expect(await elsewhere.metric('ffrtmp_listener_up')).toBe(1), {
       within: 20_000,
     });
-    links.cut((name) => isListener(name) && !links.names.includes(name));
+    links.release();
+    await eventually(() => expect(links.names.filter(isListener)).toHaveLength(1));
   }
   await eventually(
     async () => {

@@ -206,6 +206,7 @@ describe('a forged history', () => {
           ['completed', 'assigned', 'completed', 1],
         ),
       }),
+      'a job that is never promoted': good({ jobs: [{ ...job(), run_at: 1000.5 }] }),
       'a job that is promoted twice': good({
         jobs: [{ ...job(), run_at: 0 }],
         events: log(

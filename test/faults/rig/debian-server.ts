@@ -8,7 +8,9 @@ import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { processExists } from '../../../src/database/embedded/process-exists.js';
 import { giveTo, serverAccount, type ServerAccount } from '../../../src/database/embedded/server-account.js';
+import { eventually } from '../../support/eventually.js';
 import { freePort } from '../../e2e/support/free-port.js';
 import type { Address } from './fault-proxy.js';
 
@@ -112,6 +114,15 @@ export class DebianServer {
 
   async halt(mode: 'fast' | 'immediate'): Promise<void> {
     await this.tool('pg_ctl', ['-D', this.data, '-w', '-m', mode, 'stop']);
+  }
+
+  /** kill -9 of the postmaster; answers when it is gone. */
+  async kill(): Promise<void> {
+    const pid = await this.pid();
+    process.kill(pid, 'SIGKILL');
+    await eventually(() => {
+      if (processExists(pid)) throw new Error(`the server ${pid} still runs`);
+    });
   }
 
   /** Answers when it takes writes. */

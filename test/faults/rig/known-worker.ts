@@ -46,6 +46,7 @@ export class KnownWorker {
   private node = '';
   private stopping = false;
   private gone = false;
+  private frozen: { promise: Promise<void>; thaw: () => void } | undefined;
   private readonly instance = randomUUID();
   private readonly running = new Set<Running>();
   private readonly caller: Caller;
@@ -72,6 +73,25 @@ export class KnownWorker {
   abandon(): void {
     this.stopping = this.gone = true;
     this.running.clear();
+    this.thaw();
+  }
+
+  /** Does nothing and asks nobody until `thaw`, as by SIGSTOP; what is on its way goes on. */
+  freeze(): void {
+    if (this.frozen) return;
+    let thaw = () => undefined as void;
+    const promise = new Promise<void>((resolve) => (thaw = resolve));
+    this.frozen = { promise, thaw };
+  }
+
+  thaw(): void {
+    this.frozen?.thaw();
+    this.frozen = undefined;
+  }
+
+  /** How many attempts it runs. */
+  get busy(): number {
+    return this.running.size;
   }
 
   private async register(): Promise<void> {
@@ -114,6 +134,7 @@ export class KnownWorker {
   private async claimOnce(max_jobs: number): Promise<void> {
     const claim = { claim_id: randomUUID(), max_jobs, wait_seconds: this.options.waitSeconds ?? 1 };
     while (!this.gone) {
+      await this.frozen?.promise;
       const { reply, begin } = await this.recorder.claim(this.caller, this.node, claim);
       if (this.gone) return;
       if (reply?.status === 200) {
@@ -172,6 +193,7 @@ export class KnownWorker {
   }
 
   private async beat(attempts: readonly Running[]): Promise<void> {
+    await this.frozen?.promise;
     const sent = attempts.map(({ job_id, lease_token }) => ({ job_id, lease_token, started: true }));
     const { reply, begin } = await this.recorder.heartbeat(this.caller, this.node, sent);
     if (reply?.status !== 200) return this.moveOn();
@@ -187,6 +209,7 @@ export class KnownWorker {
     ask: () => Promise<R | undefined>,
   ): Promise<R | undefined> {
     while (!this.gone) {
+      await this.frozen?.promise;
       const reply = await ask();
       if (reply && reply.status < 500 && reply.status !== 429) return reply;
       this.moveOn();

@@ -28,6 +28,8 @@ export interface MasterOptions {
 export class Master {
   /** Whether it was ready once: before that nobody is sent to it. */
   wasReady = false;
+  /** The link between clients and it, where that can fail too. */
+  front: FaultProxy | undefined;
 
   private constructor(
     readonly program: Program,
@@ -70,6 +72,17 @@ export class Master {
       namespace && ['ip', 'netns', 'exec', namespace.name],
     );
     return new Master(program, `http://${host}:${port}`, `http://${host}:${metrics}`, links);
+  }
+
+  /** Where clients find it. */
+  get address(): string {
+    return this.front === undefined ? this.url : `http://127.0.0.1:${this.front.port}`;
+  }
+
+  /** Puts a link that can fail between clients and this master. */
+  async linkFront(): Promise<FaultProxy> {
+    const { hostname, port } = new URL(this.url);
+    return (this.front ??= await FaultProxy.start({ host: hostname, port: Number(port) }));
   }
 
   get pid(): number {
@@ -130,7 +143,7 @@ export class Master {
     if (this.running) this.signal('SIGCONT');
     for (const link of this.links) link.release();
     const status = await this.program.stop();
-    await Promise.all(this.links.map((link) => link.close()));
+    await Promise.all([...this.links, ...(this.front ? [this.front] : [])].map((link) => link.close()));
     return status;
   }
 }

@@ -109,7 +109,7 @@ export class Rig {
 
   /** The addresses of the masters that run; one that starts is left out until it was ready. */
   readonly urls = (): string[] =>
-    this.masters.filter(({ running, wasReady }) => running && wasReady).map(({ url }) => url);
+    this.masters.filter(({ running, wasReady }) => running && wasReady).map(({ address }) => address);
 
   /** The master that leads now. */
   leader(within = 10_000): Promise<Master> {

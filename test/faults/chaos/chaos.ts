@@ -1,0 +1,138 @@
+/**
+ * Chaos: faults of every kind, at random moments and often several at once, under a load of known jobs; then peace,
+ * the checker and `verify`. Faults that exclude one another wait for each other; whatever the seed decides is the same
+ * in every run with it, but not when processes do what.
+ */
+import { setTimeout as pause } from 'node:timers/promises';
+import { Rig } from '../rig/rig.js';
+import { StandbyPair } from '../rig/standby-pair.js';
+import type { ChaosFault, Stage } from './chaos-fault.js';
+import { CLIENT_FAULTS } from './client-faults.js';
+import { DATABASE_FAULTS } from './database-faults.js';
+import { LINK_FAULTS } from './link-faults.js';
+import { join, MASTER_FAULTS } from './master-faults.js';
+
+export const FAULTS: readonly ChaosFault[] = [
+  ...MASTER_FAULTS,
+  ...DATABASE_FAULTS,
+  ...LINK_FAULTS,
+  ...CLIENT_FAULTS,
+];
+
+/** Milliseconds between two faults, at the mean; as many at once at most. */
+const EVERY = 4_000;
+const AT_ONCE = 3;
+
+export interface ChaosResult {
+  /** How often each fault happened. */
+  readonly counts: ReadonlyMap<string, number>;
+  readonly jobs: number;
+  /** Attempts beyond the first of their job. */
+  readonly repeats: number;
+  readonly terms: number;
+  /** Calls that nobody answered. */
+  readonly unanswered: number;
+}
+
+export async function chaos(milliseconds: number): Promise<ChaosResult> {
+  const pair = await StandbyPair.start({ synchronous: true });
+  const rig = await Rig.start({ masters: 0, database: pair, env: { RETRY_MAX_RETRIES: '50' } });
+  try {
+    await Promise.all([1, 2, 3].map(() => join({ rig })));
+    await rig.read();
+    rig.addWorkers(6, {
+      roams: true,
+      queues: ['default', 'batch'],
+      workMs: () => 20 + rig.random.below(1_500),
+    });
+    for (const name of ['real-1', 'real-2'])
+      await rig.addRealWorker(name, ['--slots', '1', '--queue', 'live']);
+    rig.load({ perSecond: 8, job: (k) => jobOf(rig, k) });
+    rig.load({ perSecond: 0.2, job: (k) => clip(k) });
+    const counts = await injectFor(milliseconds, rig, pair);
+    for (const master of rig.masters.filter(({ running }) => running)) await master.ready(120_000);
+    const { operations, jobs, terms, events } = await rig.peace(180_000);
+    return {
+      counts,
+      jobs: jobs.length,
+      repeats:
+        events.filter(({ type }) => type === 'assigned').length -
+        new Set(events.filter(({ type }) => type === 'assigned').map(({ job_id }) => job_id)).size,
+      terms: terms.length,
+      unanswered: operations.filter(({ kind, end }) => kind !== 'fault' && end === undefined).length,
+    };
+  } finally {
+    await rig.stop();
+  }
+}
+
+async function injectFor(milliseconds: number, rig: Rig, pair: StandbyPair): Promise<Map<string, number>> {
+  const until = performance.now() + milliseconds;
+  const counts = new Map<string, number>();
+  const underWay = new Map<ChaosFault, Promise<void>>();
+  const failures: unknown[] = [];
+  const stage: Stage = {
+    rig,
+    pair,
+    between: (from, to) => from + rig.random.below(to - from + 1),
+    lasts: (time) => pause(Math.max(0, Math.min(time, until - performance.now()))),
+  };
+  while (performance.now() < until && failures.length === 0) {
+    await pause(rig.random.below(2 * EVERY));
+    if (underWay.size >= AT_ONCE) continue;
+    const busy = new Set([...underWay.keys()].map(({ excludes }) => excludes));
+    const possible = FAULTS.filter(
+      (fault) => !underWay.has(fault) && (fault.excludes === undefined || !busy.has(fault.excludes)),
+    );
+    const fault = rig.random.pick(possible);
+    const injected = inject(fault, stage, counts)
+      .catch(
+        (error: unknown) =>
+          void failures.push(new Error(`${fault.name}: ${String(error)}`, { cause: error })),
+      )
+      .finally(() => underWay.delete(fault));
+    underWay.set(fault, injected);
+  }
+  await Promise.all(underWay.values());
+  if (failures.length > 0) throw failures[0];
+  return counts;
+}
+
+async function inject(fault: ChaosFault, stage: Stage, counts: Map<string, number>): Promise<void> {
+  const began = performance.now();
+  const detail = await fault.inject(stage).catch((error: unknown) => {
+    // Another fault may be in the way: the database is away while this one wants to ask it.
+    if (isInTheWay(error)) return undefined;
+    throw error;
+  });
+  if (detail === undefined) return;
+  counts.set(fault.name, (counts.get(fault.name) ?? 0) + 1);
+  stage.rig.history.fault(fault.name, detail);
+  console.info(
+    `${(performance.now() / 1000).toFixed(0)} s: ${fault.name}, ${detail} (${(performance.now() - began).toFixed(0)} ms)`,
+  );
+}
+
+function isInTheWay(error: unknown): boolean {
+  const text = error instanceof Error ? error.message : String(error);
+  return /psql|ECONNREFUSED|the database system is|Connection terminated|terminating connection|too many clients|remaining connection slots|takes no writes|no server takes writes|is a standby|nothing to pick from/.test(
+    text,
+  );
+}
+
+/** Mostly short jobs; some later, some in another queue, some of high priority. */
+function jobOf(rig: Rig, k: number): object {
+  const later = new Date(Date.now() + rig.random.below(5_000)).toISOString();
+  return {
+    scenario: `chaos ${k}`,
+    priority: rig.random.pick(['high', 'medium', 'low']),
+    queue: rig.random.pick(['default', 'default', 'batch']),
+    ...(rig.random.below(10) === 0 && { run_at: later }),
+  };
+}
+
+/** A clip that a real worker encodes. */
+function clip(k: number): object {
+  const parameters = { duration: 1, preset: 'ultrafast', output: `clip-${k}.mp4` };
+  return { scenario: '240p-h264', queue: 'live', parameters };
+}

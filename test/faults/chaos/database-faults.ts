@@ -1,0 +1,138 @@
+/** A database that restarts, fails over, is full of connections or of old snapshots, and loses its sessions. */
+import pg from 'pg';
+import { expect } from 'vitest';
+import type { ChaosFault, Stage } from './chaos-fault.js';
+
+export const DATABASE_FAULTS: readonly ChaosFault[] = [
+  {
+    name: 'F5 random backends terminated',
+    inject: async (stage) => terminated(stage, `application_name LIKE 'ffmpeg-master%' AND random() < 0.4`),
+  },
+  {
+    name: 'F5 lock sessions terminated',
+    inject: async (stage) => terminated(stage, `application_name = 'ffmpeg-master lock'`),
+  },
+  {
+    name: 'F5 listeners terminated',
+    inject: async (stage) => terminated(stage, `application_name = 'ffmpeg-master listener'`),
+  },
+  ...(['fast', 'immediate'] as const).map((mode): ChaosFault => ({
+    name: `F6 PostgreSQL ${mode} restart`,
+    excludes: 'database',
+    inject: async ({ pair, lasts, between }) => {
+      const milliseconds = between(0, 3_000);
+      await pair.primary.halt(mode);
+      await lasts(milliseconds);
+      await pair.primary.start();
+      return `away for ${milliseconds} ms`;
+    },
+  })),
+  {
+    name: 'F6 PostgreSQL killed',
+    excludes: 'database',
+    inject: async ({ pair }) => {
+      await pair.primary.kill();
+      await pair.primary.start();
+      return 'started again';
+    },
+  },
+  {
+    name: 'F6 PostgreSQL away for longer than a lease',
+    excludes: 'database',
+    inject: async ({ pair, lasts }) => {
+      await pair.primary.halt('fast');
+      await lasts(8_000);
+      await pair.primary.start();
+      return 'away for 8 s';
+    },
+  },
+  {
+    name: 'F7 standby promoted, old primary read-only',
+    excludes: 'database',
+    inject: async ({ pair, lasts }) => {
+      await pair.streams();
+      await pair.makePrimaryReadOnly();
+      await pair.promote();
+      await lasts(2_000);
+      await pair.rejoin();
+      return `now on ${pair.primary.port}`;
+    },
+  },
+  {
+    name: 'F7 standby promoted, old primary gone',
+    excludes: 'database',
+    inject: async ({ pair }) => {
+      await pair.streams();
+      await pair.primary.halt('immediate');
+      await pair.promote();
+      await pair.rejoin();
+      return `now on ${pair.primary.port}`;
+    },
+  },
+  {
+    name: 'F10 no connections left',
+    excludes: 'database',
+    inject: async ({ pair, lasts }) => {
+      const hoarded: pg.Client[] = [];
+      for (let full = false; !full;) {
+        const client = new pg.Client({ connectionString: pair.dsn([pair.primary.address]) });
+        client.on('error', () => undefined);
+        await client.connect().then(
+          () => hoarded.push(client),
+          () => (full = true),
+        );
+      }
+      await lasts(3_000);
+      await Promise.all(hoarded.map((client) => client.end().catch(() => undefined)));
+      return `${hoarded.length} connections hoarded`;
+    },
+  },
+  {
+    name: 'F11 a transaction left idle',
+    excludes: 'database',
+    inject: async ({ pair, lasts, between }) => {
+      const client = new pg.Client({ connectionString: pair.adminDsn([pair.primary.address]) });
+      client.on('error', () => undefined);
+      await client.connect();
+      const milliseconds = between(3_000, 10_000);
+      try {
+        await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
+        await client.query('SELECT count(*), pg_current_xact_id() FROM ffmpeg_master.jobs');
+        await lasts(milliseconds);
+        const { rows } = await client.query('SELECT count(*) FROM ffmpeg_master.job_events');
+        expect(rows).toHaveLength(1);
+      } finally {
+        await client.end().catch(() => undefined);
+      }
+      return `for ${milliseconds} ms`;
+    },
+  },
+  {
+    name: 'F19 claims too slow for their timeout',
+    excludes: 'database',
+    inject: async ({ rig, pair, lasts }) => {
+      const before = timeouts(await rig.database.logs());
+      await pair.primary.sql(
+        `CREATE OR REPLACE FUNCTION public.slow() RETURNS trigger LANGUAGE plpgsql AS
+         'BEGIN PERFORM pg_sleep(30); RETURN NEW; END'`,
+      );
+      const on = 'CREATE OR REPLACE TRIGGER slow BEFORE INSERT ON ffmpeg_master.leases';
+      await pair.primary.sql(`${on} FOR EACH ROW EXECUTE FUNCTION public.slow()`);
+      await lasts(7_000);
+      await pair.primary.sql('DROP TRIGGER slow ON ffmpeg_master.leases');
+      const after = timeouts(await rig.database.logs());
+      return after > before ? `${after - before} statements timed out` : undefined;
+    },
+  },
+];
+
+async function terminated({ pair }: Stage, where: string): Promise<string | undefined> {
+  const ended = await pair.primary.sql(
+    `SELECT count(*) FROM (SELECT pg_terminate_backend(pid) AS done FROM pg_stat_activity WHERE ${where}) t WHERE done`,
+  );
+  return ended === '0' ? undefined : `${ended} backends`;
+}
+
+function timeouts(log: string): number {
+  return log.split('canceling statement due to statement timeout').length - 1;
+}

@@ -1,0 +1,31 @@
+/**
+ * `npm run chaos -- --minutes N --seed S`: random faults from the whole list under load, then the checker and
+ * `verify`. Prints the seed, each fault as it happens, and how many of which kind there were.
+ */
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+
+const root = join(import.meta.dirname, '../../..');
+const { values } = parseArgs({
+  options: { minutes: { type: 'string', default: '5' }, seed: { type: 'string' } },
+});
+const minutes = Number(values.minutes);
+if (!(minutes > 0) || !(minutes <= 1440)) {
+  console.error(`--minutes is ${values.minutes}; it must be a number of minutes, at most 1440.`);
+  process.exit(2);
+}
+const child = spawn(
+  process.execPath,
+  [join(root, 'node_modules/vitest/vitest.mjs'), 'run', '--project', 'chaos', '--disable-console-intercept'],
+  {
+    cwd: root,
+    stdio: 'inherit',
+    env: {
+      ...process.env,
+      CHAOS_MINUTES: String(minutes),
+      ...(values.seed !== undefined && { FAULT_SEED: values.seed }),
+    },
+  },
+);
+child.on('close', (status) => (process.exitCode = status ?? 1));
