@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { keepFigures } from '../rig/figures.js';
 import { chaos } from './chaos.js';
 
 const minutes = Number(process.env.CHAOS_MINUTES ?? '1');
@@ -13,6 +14,15 @@ it(
     console.info(
       `${total} faults of ${sorted.length} kinds, ${jobs} jobs, ${repeats} repeated attempts, ${terms} terms, ${unanswered} calls unanswered, 0 violations`,
     );
+    keepFigures('chaos', {
+      minutes,
+      total,
+      counts: Object.fromEntries(sorted),
+      jobs,
+      repeats,
+      terms,
+      unanswered,
+    });
     expect(total).toBeGreaterThan(0);
   },
   minutes * 60_000 + 900_000,

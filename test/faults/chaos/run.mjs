@@ -24,6 +24,7 @@ const child = spawn(
     env: {
       ...process.env,
       CHAOS_MINUTES: String(minutes),
+      FAULT_FIGURES: process.env.FAULT_FIGURES ?? join(root, 'test/faults/figures'),
       ...(values.seed !== undefined && { FAULT_SEED: values.seed }),
     },
   },

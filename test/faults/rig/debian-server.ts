@@ -32,6 +32,7 @@ export interface DebianServerOptions {
 
 const SUPERUSER = 'postgres';
 const PASSWORD = 'fault-test';
+const STREAMS_AS = `user=${SUPERUSER} password=${PASSWORD} application_name=standby`;
 const [ROLE, DATABASE] = ['ffmpeg_master', 'ffmpeg_master'];
 
 export class DebianServer {
@@ -56,9 +57,13 @@ export class DebianServer {
     return server;
   }
 
-  /** A standby of `primary`, copied from it as it runs, that streams from it. */
-  static async standbyOf(primary: DebianServer, options: DebianServerOptions = {}): Promise<DebianServer> {
-    const server = await DebianServer.prepare(options);
+  /**
+   * A standby of `primary`, copied from it as it runs, that streams from it.
+   * @param through the port of a link to the primary, by which it streams
+   */
+  static async standbyOf(primary: DebianServer, through?: number): Promise<DebianServer> {
+    const upstream = `host=127.0.0.1 port=${through ?? primary.port} ${STREAMS_AS}`;
+    const server = await DebianServer.prepare({ settings: through ? { primary_conninfo: upstream } : {} });
     await server.copyFrom(primary);
     await server.start();
     return server;
@@ -133,7 +138,7 @@ export class DebianServer {
   /** Becomes a standby of `primary`: what it had is thrown away. It must be down. */
   async copyFrom(primary: DebianServer): Promise<void> {
     await rm(this.data, { recursive: true, force: true });
-    const upstream = `host=127.0.0.1 port=${primary.port} user=${SUPERUSER} password=${PASSWORD} application_name=standby`;
+    const upstream = `host=127.0.0.1 port=${primary.port} ${STREAMS_AS}`;
     await this.tool('pg_basebackup', [
       '-d',
       upstream,

@@ -39,8 +39,16 @@ export class Master {
     readonly links: readonly FaultProxy[],
   ) {}
 
-  /** Starts it; does not wait until it is ready. */
+  /** Starts it, on other ports where somebody took the first ones meanwhile; does not wait until it is ready. */
   static async launch(database: DatabaseUnderTest, options: MasterOptions = {}): Promise<Master> {
+    for (;;) {
+      const master = await Master.spawn(database, options);
+      if (!(await master.lostItsPort())) return master;
+      await master.stop();
+    }
+  }
+
+  private static async spawn(database: DatabaseUnderTest, options: MasterOptions): Promise<Master> {
     const links: FaultProxy[] = [];
     const { namespace } = options;
     const through = async (hosts: DatabaseUnderTest['pool']) => {
@@ -72,6 +80,18 @@ export class Master {
       namespace && ['ip', 'netns', 'exec', namespace.name],
     );
     return new Master(program, `http://${host}:${port}`, `http://${host}:${metrics}`, links);
+  }
+
+  /** Waits until it listens, or has ended. */
+  private async lostItsPort(): Promise<boolean> {
+    return eventually(
+      async () => {
+        if (!this.running) return this.program.output.includes('is taken by another program');
+        if ((await this.probe('/health/live')) === undefined) throw new Error('it does not listen yet');
+        return false;
+      },
+      { within: 60_000, every: 10 },
+    );
   }
 
   /** Where clients find it. */

@@ -2,11 +2,13 @@
 import { eventually } from '../../support/eventually.js';
 import { type DatabaseUnderTest, dsnWith } from './database-under-test.js';
 import { DebianServer } from './debian-server.js';
-import type { Address } from './fault-proxy.js';
+import { FaultProxy, type Address } from './fault-proxy.js';
 
 export interface StandbyPairOptions {
   /** True: a commit waits until the standby has it. Default false, as PostgreSQL's own. */
   readonly synchronous?: boolean;
+  /** Milliseconds by which what the standby hears is late. */
+  readonly lateBy?: number;
 }
 
 export class StandbyPair implements DatabaseUnderTest {
@@ -15,13 +17,16 @@ export class StandbyPair implements DatabaseUnderTest {
     private readonly synchronous: boolean,
     public primary: DebianServer,
     public standby: DebianServer,
+    private readonly link: FaultProxy | undefined,
   ) {}
 
-  static async start({ synchronous = false }: StandbyPairOptions = {}): Promise<StandbyPair> {
+  static async start({ synchronous = false, lateBy }: StandbyPairOptions = {}): Promise<StandbyPair> {
     const primary = await DebianServer.create();
-    const standby = await DebianServer.standbyOf(primary);
-    const pair = new StandbyPair([primary, standby], synchronous, primary, standby);
+    const link = lateBy === undefined ? undefined : await FaultProxy.start(primary.address);
+    const standby = await DebianServer.standbyOf(primary, link?.port);
+    const pair = new StandbyPair([primary, standby], synchronous, primary, standby, link);
     await pair.streams();
+    if (link && lateBy !== undefined) link.delay = lateBy;
     return pair;
   }
 
@@ -86,5 +91,6 @@ export class StandbyPair implements DatabaseUnderTest {
 
   async stop(): Promise<void> {
     await Promise.all(this.servers.map((server) => server.stop()));
+    await this.link?.close();
   }
 }
