@@ -33,6 +33,11 @@ describe('a good history', () => {
     expect(check(good({ events, operations }))).toEqual([]);
   });
 
+  it('may have a reader that missed what came before it was reset', () => {
+    const reset: Operation = { kind: 'reset', by: 'reader', begin: 80, end: 80 };
+    expect(check(good({ operations: [...good().operations, ...heard(1), reset, ...heard(3)] }))).toEqual([]);
+  });
+
   it('concludes nothing from an answer that never came', () => {
     const lost = claim({ begin: 5, handed: [] });
     expect(check(good({ operations: [...good().operations, lost] }))).toEqual([]);
@@ -230,6 +235,14 @@ describe('a forged history', () => {
     I10: {
       'a gap in the log': good({ events: good().events.filter(({ n }) => n !== 2), operations: [submit()] }),
       'a stream that repeats': good({ operations: [...good().operations, ...heard(1, 2, 2, 3)] }),
+      'a stream that repeats after a reset': good({
+        operations: [
+          ...good().operations,
+          ...heard(1, 2),
+          { kind: 'reset', by: 'reader', begin: 80, end: 80 },
+          ...heard(2, 3),
+        ],
+      }),
       'a stream that loses the end': good({ operations: [...good().operations, ...heard(1, 2)] }),
     },
     I12: {

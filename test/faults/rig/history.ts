@@ -107,6 +107,11 @@ export interface Streamed extends Common {
   readonly n: number;
 }
 
+/** A reader of the stream was told that its place is gone, with the database that it was of. */
+export interface StreamReset extends Common {
+  readonly kind: 'reset';
+}
+
 /** A fault that was injected, with what it did. */
 export interface Fault extends Common {
   readonly kind: 'fault';
@@ -115,7 +120,17 @@ export interface Fault extends Common {
 }
 
 export type Operation =
-  Submit | Claim | Heartbeat | Report | Intervene | Instant | Leading | Drain | Streamed | Fault;
+  | Submit
+  | Claim
+  | Heartbeat
+  | Report
+  | Intervene
+  | Instant
+  | Leading
+  | Drain
+  | Streamed
+  | StreamReset
+  | Fault;
 
 export class History {
   readonly operations: Operation[] = [];

@@ -19,7 +19,7 @@ export class StreamReader {
   readonly open = new Promise<void>((resolve) => (this.opened = resolve));
 
   constructor(
-    private readonly name: string,
+    readonly name: string,
     private readonly urls: () => readonly string[],
     private readonly history: History,
   ) {
@@ -71,10 +71,12 @@ export class StreamReader {
     const field = (name: string) =>
       lines.find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2);
     const [id, data] = [field('id'), field('data')];
-    if (field('event') === 'reset') this.resets += 1;
-    else if (data !== undefined) {
+    const now = performance.now();
+    if (field('event') === 'reset') {
+      this.resets += 1;
+      this.history.add({ kind: 'reset', by: this.name, begin: now, end: now });
+    } else if (data !== undefined) {
       const { job_id, n } = JSON.parse(data) as { job_id: string; n: number };
-      const now = performance.now();
       this.history.add({ kind: 'streamed', by: this.name, begin: now, end: now, job_id, n });
     }
     // After the event was taken in, as a careful client does: a cut in between repeats nothing and loses nothing.
