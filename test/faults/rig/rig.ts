@@ -29,6 +29,7 @@ import { Recorder } from './recorder.js';
 import { random, type Random } from './seed.js';
 import { SingleServer } from './single-server.js';
 import { StreamReader } from './stream-reader.js';
+import { WorkerLinks } from './worker-links.js';
 
 export interface RigOptions {
   readonly masters: number;
@@ -62,6 +63,7 @@ export class Rig {
   readonly observer: Observer;
   readonly readers: StreamReader[] = [];
   private readonly loads: KnownLoad[] = [];
+  private readonly links: WorkerLinks[] = [];
   private atPeace = false;
 
   private constructor(
@@ -154,7 +156,7 @@ export class Rig {
         'worker',
         ...['--master', urls.join(',')],
         ...['--name', name],
-        ...['--output-dir', join(this.directory, 'output')],
+        ...['--output-dir', this.outputDir],
         ...['--metrics-port', String(await freePort())],
         ...options,
       ],
@@ -162,6 +164,18 @@ export class Rig {
     );
     this.programs.push(program);
     return program;
+  }
+
+  /** Links that can fail, for a worker, to all masters that were started; the rig closes them. */
+  async link(): Promise<WorkerLinks> {
+    const links = await WorkerLinks.to(this.masters);
+    this.links.push(links);
+    return links;
+  }
+
+  /** Where real workers publish. */
+  get outputDir(): string {
+    return join(this.directory, 'output');
   }
 
   /** A load, which runs from now on. */
@@ -250,7 +264,11 @@ export class Rig {
     for (const worker of this.workers) worker.abandon();
     await this.observer.stop();
     await Promise.all(this.readers.map((reader) => reader.stop()));
+    for (const links of this.links) links.release();
+    // A process that is stopped hears no SIGTERM.
+    for (const { running, child } of this.programs) if (running) child.kill('SIGCONT');
     await Promise.all(this.programs.map((program) => program.stop()));
+    await Promise.all(this.links.map((links) => links.close()));
     await Promise.all(this.masters.map((master) => master.stop()));
     await this.recorder.close();
     this.history.close();
