@@ -209,6 +209,7 @@ export class Rig {
 
   /**
    * The faults are over: the loads end, every acknowledged job ends, and no promise was broken. Throws what was.
+   * A file of several tests may come to peace after each; what it watches with is left on.
    * @param within milliseconds for the jobs that are left
    */
   async peace(within = 60_000): Promise<Evidence> {
@@ -226,7 +227,6 @@ export class Rig {
     await Promise.all(this.workers.map((worker) => worker.stop()));
     await this.heardAll();
     await Promise.all(this.readers.map((reader) => reader.stop()));
-    await this.observer.stop();
     const evidence = await this.evidence(true);
     expect(evidence.operations.length, 'the history is empty').toBeGreaterThan(0);
     this.expectNone(check(evidence));
