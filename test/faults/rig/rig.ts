@@ -9,6 +9,7 @@
  *     await rig.peace(load);
  *     await rig.stop();
  */
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,6 +22,7 @@ import type { Evidence, Violation } from '../checker/evidence.js';
 import { gather } from './gather.js';
 import { queryPrimary, type DatabaseUnderTest } from './database-under-test.js';
 import { History } from './history.js';
+import { registration } from './known-node.js';
 import { KnownLoad, type LoadOptions } from './known-load.js';
 import { KnownWorker, type KnownWorkerOptions } from './known-worker.js';
 import { KEY, Master, type MasterOptions } from './master.js';
@@ -142,6 +144,15 @@ export class Rig {
       return worker;
     });
     return made;
+  }
+
+  /** Registers a node that does nothing by itself; answers its id. A test speaks for it. */
+  async addNode(name: string, slots: number, urls: () => readonly string[] = this.urls): Promise<string> {
+    const caller = { name, url: () => urls()[0] ?? '' };
+    const body = registration(name, randomUUID(), slots);
+    const reply = await this.recorder.post<{ id: string }>(caller, '/nodes', body);
+    expect(reply?.status).toBe(201);
+    return reply?.body.id ?? '';
   }
 
   /** Starts a real worker of the built program; its outputs lie in `directory/output`. */
