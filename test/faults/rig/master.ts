@@ -93,12 +93,13 @@ export class Master {
     return (await call(`${this.url}${path}`).catch(() => undefined))?.status;
   }
 
-  /** A figure of /metrics, summed over its labels; 0 where it is not there. */
-  async metric(name: string): Promise<number> {
+  /** A figure of /metrics, summed over its labels, or those that hold `label`; 0 where it is not there. */
+  async metric(name: string, label = ''): Promise<number> {
     const { body } = await call<string>(`${this.metricsUrl}/metrics`);
     const lines = body
       .split('\n')
-      .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `));
+      .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
+      .filter((line) => line.includes(label));
     return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
   }
 
