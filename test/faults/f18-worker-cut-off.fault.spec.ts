@@ -13,9 +13,9 @@ import {
 } from './rig/real-work.js';
 import { Rig } from './rig/rig.js';
 
-/** A worker asks both masters, each for a second, before it says that nobody answers. */
-const LEASE = '7s';
-const GRACE = '9s';
+/** Long beside the two seconds for which a worker asks both masters before it says that nobody answers. */
+const LEASE = '12s';
+const GRACE = '14s';
 
 let rig: Rig;
 

@@ -42,7 +42,7 @@ export function isAlive(pid: number): boolean {
 }
 
 /** Stops the ffmpeg of a job in the middle of its work, as soon as there is one: it lasts until a test is ready. */
-export async function freeze(jobId: string, within = 30_000): Promise<number> {
+export async function freeze(jobId: string, within = 60_000): Promise<number> {
   const pid = await eventually(
     () => {
       const [found] = ffmpegsOf(jobId);
