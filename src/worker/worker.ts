@@ -199,6 +199,9 @@ export class Worker implements HeartbeatListener {
         await attempt.directory.remove();
         return;
       }
+      // Nobody will ask for what is unfinished, and in an outage the answer may be days away. Where the disk
+      // refuses, the masters shall hear of the end all the same; it is tried again after their answer.
+      if (pending.report.status !== 'completed') await attempt.directory.remove().catch(() => undefined);
       const outcome = await this.reports.deliver(pending.node_id, pending.report, slot);
       attempt.phase = 'settled';
       this.count(pending, outcome);

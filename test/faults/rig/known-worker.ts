@@ -7,6 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ClaimedAttempt } from '../../../src/protocol/claim.js';
 import type { ReportStatus } from '../../../src/protocol/report.js';
+import { registration } from './known-node.js';
 import type { Caller, Recorder } from './recorder.js';
 
 export interface KnownWorkerOptions {
@@ -95,20 +96,8 @@ export class KnownWorker {
   }
 
   private async register(): Promise<void> {
-    const body = {
-      name: this.options.name,
-      instance_id: this.instance,
-      slots: this.options.slots,
-      ...(this.options.queues && { queues: this.options.queues }),
-      cpu_threads: 8,
-      cpu_model: 'known',
-      ram_total_bytes: 1,
-      gpus: [],
-      encoders: ['libx264'],
-      engines: ['ffmpeg'],
-      ffmpeg_version: 'none',
-      labels: {},
-    };
+    const { name, slots, queues } = this.options;
+    const body = { ...registration(name, this.instance, slots), ...(queues && { queues }) };
     const reply = await this.untilAnswered(() =>
       this.recorder.post<{ id: string }>(this.caller, '/nodes', body),
     );

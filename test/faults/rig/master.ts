@@ -139,12 +139,13 @@ export class Master {
     return { status: response.statusCode, text: await response.body.text() };
   }
 
-  /** A figure of /metrics, summed over its labels; 0 where it is not there. */
-  async metric(name: string): Promise<number> {
+  /** A figure of /metrics, summed over its labels, or those that hold `label`; 0 where it is not there. */
+  async metric(name: string, label = ''): Promise<number> {
     const { text } = await this.ask(`${this.metricsUrl}/metrics`, 3000);
     const lines = text
       .split('\n')
-      .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `));
+      .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
+      .filter((line) => line.includes(label));
     return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
   }
 

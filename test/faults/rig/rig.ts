@@ -9,6 +9,7 @@
  *     await rig.peace(load);
  *     await rig.stop();
  */
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,6 +22,7 @@ import type { Evidence, Violation } from '../checker/evidence.js';
 import { gather } from './gather.js';
 import { queryPrimary, type DatabaseUnderTest } from './database-under-test.js';
 import { History } from './history.js';
+import { registration } from './known-node.js';
 import { KnownLoad, type LoadOptions } from './known-load.js';
 import { KnownWorker, type KnownWorkerOptions } from './known-worker.js';
 import { KEY, Master, type MasterOptions } from './master.js';
@@ -29,6 +31,7 @@ import { Recorder } from './recorder.js';
 import { random, type Random } from './seed.js';
 import { SingleServer } from './single-server.js';
 import { StreamReader } from './stream-reader.js';
+import { WorkerLinks } from './worker-links.js';
 
 export interface RigOptions {
   readonly masters: number;
@@ -62,6 +65,7 @@ export class Rig {
   readonly observer: Observer;
   readonly readers: StreamReader[] = [];
   private readonly loads: KnownLoad[] = [];
+  private readonly links: WorkerLinks[] = [];
   private atPeace = false;
 
   private constructor(
@@ -168,6 +172,15 @@ export class Rig {
     return made;
   }
 
+  /** Registers a node that does nothing by itself; answers its id. A test speaks for it. */
+  async addNode(name: string, slots: number, urls: () => readonly string[] = this.urls): Promise<string> {
+    const caller = { name, url: () => urls()[0] ?? '' };
+    const body = registration(name, randomUUID(), slots);
+    const reply = await this.recorder.post<{ id: string }>(caller, '/nodes', body);
+    expect(reply?.status).toBe(201);
+    return reply?.body.id ?? '';
+  }
+
   /** Starts a real worker of the built program; its outputs lie in `directory/output`. */
   async addRealWorker(
     name: string,
@@ -180,7 +193,7 @@ export class Rig {
         'worker',
         ...['--master', urls.join(',')],
         ...['--name', name],
-        ...['--output-dir', join(this.directory, 'output')],
+        ...['--output-dir', this.outputDir],
         ...['--metrics-port', String(await freePort())],
         ...options,
       ],
@@ -188,6 +201,18 @@ export class Rig {
     );
     this.programs.push(program);
     return program;
+  }
+
+  /** Links that can fail, for a worker, to all masters that were started; the rig closes them. */
+  async link(): Promise<WorkerLinks> {
+    const links = await WorkerLinks.to(this.masters);
+    this.links.push(links);
+    return links;
+  }
+
+  /** Where real workers publish. */
+  get outputDir(): string {
+    return join(this.directory, 'output');
   }
 
   /** A load, which runs from now on. */
@@ -221,6 +246,7 @@ export class Rig {
 
   /**
    * The faults are over: the loads end, every acknowledged job ends, and no promise was broken. Throws what was.
+   * A file of several tests may come to peace after each; what it watches with is left on.
    * @param within milliseconds for the jobs that are left
    */
   async peace(within = 60_000): Promise<Evidence> {
@@ -238,7 +264,6 @@ export class Rig {
     await Promise.all(this.workers.map((worker) => worker.stop()));
     await this.heardAll();
     await Promise.all(this.readers.map((reader) => reader.stop()));
-    await this.observer.stop();
     const evidence = await this.evidence(true);
     expect(evidence.operations.length, 'the history is empty').toBeGreaterThan(0);
     expect(this.observer.instants, 'no committed instant was seen').toBeGreaterThan(0);
@@ -277,7 +302,11 @@ export class Rig {
     for (const worker of this.workers) worker.abandon();
     await this.observer.stop();
     await Promise.all(this.readers.map((reader) => reader.stop()));
+    for (const links of this.links) links.release();
+    // A process that is stopped hears no SIGTERM.
+    for (const { running, child } of this.programs) if (running) child.kill('SIGCONT');
     await Promise.all(this.programs.map((program) => program.stop()));
+    await Promise.all(this.links.map((links) => links.close()));
     await Promise.all(this.masters.map((master) => master.stop()));
     await this.recorder.close();
     this.history.close();
