@@ -21,7 +21,7 @@ export default defineConfig(
   {
     languageOptions: {
       parserOptions: {
-        projectService: { allowDefaultProject: ['*.js', '*.ts', '.*.cjs', 'test/matrix/*.mjs'] },
+        projectService: { allowDefaultProject: ['*.js', '*.ts', '.*.cjs', 'test/{guards,matrix}/*.mjs'] },
         tsconfigRootDir: import.meta.dirname,
       },
     },

@@ -62,7 +62,7 @@ async function stateOf({ id }: AttemptRow): Promise<unknown> {
   return (await first.jobs.get(PRINCIPAL, id)).status;
 }
 
-describe('a claim that is parked at two masters', () => {
+describe('a claim that is parked at two masters (F24)', () => {
   it('is answered by the second at its next poll with what the first was given', async () => {
     const { given, again } = await givenByFirst();
     signals.resync();

@@ -168,6 +168,32 @@ describe('a claim', () => {
     expect((await claims).flat()).toHaveLength(3);
   });
 
+  it('takes no job that another claim took between its look and its lock (I2)', async () => {
+    const [master, other] = [await start(), await start()];
+    const [node, faster] = [await master.node(), await other.node()];
+    const job = await master.submit();
+    const held = await db.pool.connect();
+    await held.query('BEGIN');
+    await held.query('SELECT 1 FROM ffmpeg_master.node_counters WHERE node_id = $1 FOR UPDATE', [node]);
+    // What it sees is from before its wait for the counter.
+    const slow = master.claim(node);
+    try {
+      await eventually(async () => {
+        const { rows } = await db.pool.query(
+          `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+        );
+        expect(rows).toHaveLength(1);
+      });
+      expect((await other.claimOne(faster)).id).toBe(job.id);
+    } finally {
+      await held.query('COMMIT');
+      held.release();
+    }
+    expect(await slow).toEqual([]);
+    const { rows } = await db.pool.query('SELECT node_id FROM ffmpeg_master.leases');
+    expect(rows).toEqual([{ node_id: faster }]);
+  });
+
   it('never exceeds max_running of a queue, and goes on when a job of it ends (I7)', async () => {
     const three = [await start(), await start(), await start()];
     await limit('batch', 5);

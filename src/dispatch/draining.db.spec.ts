@@ -30,7 +30,7 @@ afterEach(() => {
   other.stop();
 });
 
-describe('a claim that was answered before', () => {
+describe('a claim that was answered before (I12, F24)', () => {
   it('gets its attempts again from a master that drains, and takes nothing of what waits there', async () => {
     await other.submit();
     const claim_id = randomUUID();
