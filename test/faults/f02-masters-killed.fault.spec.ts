@@ -9,15 +9,16 @@ const [EVERY_MS, KILLS] = effort() === 'full' ? [20_000, 6] : [4_000, 6];
 let rig: Rig;
 
 beforeAll(async () => {
-  rig = await Rig.start({ masters: 3 });
+  rig = await Rig.start({ masters: 3, env: { QUEUES_BATCH_MAX_RUNNING: '2' } });
 });
 
 afterAll(() => rig.stop());
 
-it('leader and follower killed in turn under load: nothing is lost and nothing doubled (F2, I1, I2, I4, I10)', async () => {
+it('leader and follower killed in turn under load: nothing is lost and nothing doubled, no limit exceeded (F2, I1, I2, I4, I7, I10)', async () => {
   await rig.read();
   rig.addWorkers(4, { roams: true });
-  rig.load({ perSecond: 20 });
+  rig.load({ perSecond: 16 });
+  rig.load({ perSecond: 4, job: (k) => ({ scenario: `bounded ${k}`, queue: 'batch' }) });
   let [leaders, followers] = [0, 0];
   for (let kill = 0; kill < KILLS; kill += 1) {
     const turn = performance.now();
@@ -33,6 +34,10 @@ it('leader and follower killed in turn under load: nothing is lost and nothing d
     await pause(Math.max(0, EVERY_MS - (performance.now() - turn)));
   }
   const { operations, terms } = await rig.peace();
+  const atTheLimit = operations.filter(
+    (one) => one.kind === 'instant' && one.queues.some(({ running, max_running }) => running === max_running),
+  );
+  expect(atTheLimit.length).toBeGreaterThan(0);
   expect([leaders, followers]).toEqual([KILLS / 2, KILLS / 2]);
   expect(terms.length).toBeGreaterThan(leaders);
   const cut = operations.filter(({ kind, end }) => kind !== 'fault' && end === undefined).length;

@@ -36,7 +36,11 @@ export interface ChaosResult {
 
 export async function chaos(milliseconds: number): Promise<ChaosResult> {
   const pair = await StandbyPair.start({ synchronous: true });
-  const rig = await Rig.start({ masters: 0, database: pair, env: { RETRY_MAX_RETRIES: '50' } });
+  const rig = await Rig.start({
+    masters: 0,
+    database: pair,
+    env: { RETRY_MAX_RETRIES: '50', QUEUES_BATCH_MAX_RUNNING: '2' },
+  });
   try {
     await Promise.all([1, 2, 3].map(() => join({ rig })));
     await rig.read();
