@@ -18,7 +18,7 @@ beforeAll(async () => {
   settings.metrics.port = 0;
   Object.assign(settings.database, {
     type: 'postgres',
-    dsn: db.dsn,
+    dsn: db.poolDsn,
     direct_dsn: db.dsn,
     migrate_dsn: db.dsn,
   });

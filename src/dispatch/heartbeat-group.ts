@@ -40,7 +40,7 @@ class Places<Item extends object> {
       this.#places.set(name, this.list.length);
       return this.list.push(item) - 1;
     }
-    const said = Object.entries(item).filter(([, value]) => value !== undefined);
+    const said = Object.entries(item).filter(([, value]) => value != null);
     this.list[known] = { ...(this.list[known] as Item), ...(Object.fromEntries(said) as Partial<Item>) };
     return known;
   }

@@ -185,6 +185,14 @@ describe('a report', () => {
     expect(await master.report(node, attempt, { status: 'completed' })).toBe('accepted');
   });
 
+  it('may say null for what it leaves out', async () => {
+    const node = await master.node();
+    const job = await master.submit({ max_retries: 0 });
+    const nothing = { error: null, failure_reason: null, result: null } as unknown as object;
+    await master.report(node, await master.claimOne(node), { status: 'failed', ...nothing });
+    expect(await get(job.id)).toMatchObject({ status: 'failed', error: null });
+  });
+
   it('keeps what the worker sent readable, NUL and all', async () => {
     const node = await master.node();
     const job = await master.submit({ max_retries: 0 });

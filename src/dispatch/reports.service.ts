@@ -9,7 +9,7 @@ import { nodeNotFound } from '../nodes/nodes.service.js';
 import { NodeDirectory } from '../nodes/node-directory.js';
 import { PERMANENT_FAILURE_REASONS } from '../protocol/failure-reason.js';
 import type { AttemptReport, ReportOutcome } from '../protocol/report.js';
-import { storable, storableText } from '../protocol/storable.js';
+import { storable } from '../protocol/storable.js';
 import { Signals } from '../signals/signals.js';
 import type { AttemptRow } from './claim.repository.js';
 import { ClaimsService } from './claims.service.js';
@@ -139,9 +139,10 @@ function asItem(node_id: string, result: AttemptReport, actor: string): ReportIt
     lease_token,
     status,
     result: storable(result.result ?? null),
-    error: result.error === undefined ? null : storableText(result.error),
+    // Null where it was sent: an optional field may be.
+    error: storable(result.error ?? null) as string | null,
     failure_reason: failure_reason ?? null,
-    permanent: failure_reason !== undefined && PERMANENT_FAILURE_REASONS.includes(failure_reason),
+    permanent: failure_reason != null && PERMANENT_FAILURE_REASONS.includes(failure_reason),
     jitter: jitter(),
     actor,
   };

@@ -30,7 +30,7 @@ it('a leader that is stopped past its term, with duties on their way, changes no
 
   for (const link of leader.links) link.release();
   leader.signal('SIGCONT');
-  await eventually(async () => expect(await leader.probe('/health/ready')).toBe(200), { within: 10_000 });
+  await eventually(async () => expect(await leader.probe('/health/ready')).toBe(200), { within: 30_000 });
   expect(leader.program.output).toContain('this master no longer leads');
   expect(await leader.probe('/health/leader')).toBe(503);
   expect(await rig.epoch()).toBe(epoch + 1);

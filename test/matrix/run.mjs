@@ -1,7 +1,7 @@
 /**
  * `npm run test:matrix`: the tests that meet SQL or the runtime, on the ends of what is supported:
- * PostgreSQL 18 with Node 20, PostgreSQL 15 with Node 22 and with Node 24. A cell is the project `database`
- * and the e2e tests tagged `runtime`. The last line sums the cells: `N passed, N failed`.
+ * PostgreSQL 18 with Node 20, PostgreSQL 15 with Node 22 and with Node 24, and behind PgBouncer. A cell is the project
+ * `database` and the e2e tests tagged `runtime`. The last line sums the cells: `N passed, N failed`.
  *
  * Node 22 and 24 are npm packages that hold the real binary (test/toolchain/node-*), installed on demand.
  * The first cell runs on the Node that runs this script, and says so where that is not a Node 20.
@@ -15,6 +15,8 @@ const CELLS = [
   { postgres: '18', node: 20 },
   { postgres: '15', node: 22 },
   { postgres: '15', node: 24 },
+  // What goes over a pool goes through PgBouncer in transaction mode, the direct sessions past it.
+  { postgres: '15', node: 20, pooler: 'pgbouncer' },
 ];
 const SUITES = [
   { args: ['--project', 'database'], filtered: false },
@@ -33,7 +35,7 @@ console.table(table);
 process.exitCode = total.failed > 0 ? 1 : 0;
 console.log(closingLine(total));
 
-async function runCell({ postgres, node }) {
+async function runCell({ postgres, node, pooler }) {
   const counts = { passed: 0, failed: 0, skipped: 0 };
   const binary = nodeBinary(node);
   if (binary === undefined) {
@@ -45,11 +47,20 @@ async function runCell({ postgres, node }) {
     return counts;
   }
   const version = spawnSync(binary, ['--version'], { encoding: 'utf8' }).stdout.trim();
-  console.log(`\n── PostgreSQL ${postgres}, Node ${version} ──`);
+  if (pooler === 'pgbouncer' && !hasPgBouncer()) {
+    console.error('SKIPPED: there is no PgBouncer; on Debian: apt-get install pgbouncer.');
+    counts[process.env.CI === 'true' ? 'failed' : 'skipped'] += 1;
+    return counts;
+  }
+  console.log(`\n── PostgreSQL ${postgres}, Node ${version}${pooler ? `, behind ${pooler}` : ''} ──`);
   if (!version.startsWith(`v${node}.`))
     console.log(`This cell wants Node ${node}; Node ${version} is what is here.`);
   for (const suite of SUITES) {
-    const run = await vitest(binary, suite.args, { ...process.env, TEST_POSTGRES: postgres });
+    const run = await vitest(binary, suite.args, {
+      ...process.env,
+      TEST_POSTGRES: postgres,
+      TEST_POOLER: pooler ?? '',
+    });
     // What a filter left out was not asked for; vitest calls it skipped.
     if (suite.filtered) run.skipped = 0;
     for (const key of Object.keys(counts)) counts[key] += run[key];
@@ -57,6 +68,11 @@ async function runCell({ postgres, node }) {
   // A cell in which nothing ran has shown nothing.
   if (counts.passed + counts.failed === 0) counts.failed = 1;
   return counts;
+}
+
+function hasPgBouncer() {
+  const folders = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/usr/local/sbin'];
+  return folders.some((folder) => existsSync(join(folder, 'pgbouncer')));
 }
 
 /** The path of a Node of that major, or undefined where none can be installed on this platform. */

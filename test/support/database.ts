@@ -10,11 +10,15 @@ import { rowTypes } from '../../src/database/row-types.js';
 import { migratedTemplate, withDatabase } from './dsn.js';
 import { prepareTemplate } from './migrated-template.js';
 import type {} from './global-setup.js';
+import type { PgBouncer } from './pgbouncer.js';
+import { startTestPooler } from './test-pooler.js';
 import { startTestPostgres, type TestPostgres } from './test-postgres.js';
 
 export interface TestDatabase {
   /** Known from `beforeAll` on. */
   readonly dsn: string;
+  /** The same database for a pool: through PgBouncer where TEST_POOLER asks for it. */
+  readonly poolDsn: string;
   /** The same database as the superuser. */
   readonly adminDsn: string;
   /** For looking at tables in a test. */
@@ -30,14 +34,17 @@ export interface TestDatabase {
  * a server, so the transactions of other specs would hold back the event stream
  */
 export function useDatabase(options: { migrated?: boolean; alone?: boolean } = {}): TestDatabase {
-  let server: { dsn: string; adminDsn: string } = inject('postgres');
+  let server: { dsn: string; adminDsn: string; poolDsn: string } = inject('postgres');
+  let pooler: PgBouncer | undefined;
   let own: TestPostgres | undefined;
   let made: (TestDatabase & { name: string }) | undefined;
 
   beforeAll(async () => {
     if (options.alone === true) {
-      server = own = await startTestPostgres();
+      own = await startTestPostgres();
       await prepareTemplate(own.dsn);
+      pooler = await startTestPooler(own.dsn);
+      server = { ...own, poolDsn: pooler?.dsn ?? own.dsn };
     }
     const name = await createDatabase(server.dsn, options.migrated ?? true);
     const dsn = withDatabase(server.dsn, name);
@@ -45,13 +52,15 @@ export function useDatabase(options: { migrated?: boolean; alone?: boolean } = {
     // A test that cuts sessions cuts this one's idle ones too.
     pool.on('error', () => undefined);
     const adminDsn = withDatabase(server.adminDsn, name);
-    made = { name, dsn, adminDsn, pool, database: new PooledDatabase({ dsn }) };
+    const poolDsn = withDatabase(server.poolDsn, name);
+    made = { name, dsn, poolDsn, adminDsn, pool, database: new PooledDatabase({ dsn: poolDsn }) };
   });
 
   afterAll(async () => {
     if (made === undefined) return;
     await made.database.close();
     await made.pool.end();
+    await pooler?.stop();
     if (own) await own.stop();
     else await dropDatabase(server.adminDsn, made.name);
   });
@@ -63,6 +72,9 @@ export function useDatabase(options: { migrated?: boolean; alone?: boolean } = {
   return {
     get dsn() {
       return existing().dsn;
+    },
+    get poolDsn() {
+      return existing().poolDsn;
     },
     get adminDsn() {
       return existing().adminDsn;

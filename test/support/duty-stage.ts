@@ -41,7 +41,7 @@ export function useDutyStage(): DutyStage {
   const term: Term = { epoch: 41, master_id: randomUUID(), since: new Date() };
 
   beforeAll(() => {
-    pool = new PooledDatabase({ dsn: database.dsn });
+    pool = new PooledDatabase({ dsn: database.poolDsn });
   });
   afterAll(() => pool.close());
   beforeEach(async () => {

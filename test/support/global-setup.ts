@@ -4,17 +4,19 @@
  */
 import type { TestProject } from 'vitest/node';
 import { prepareTemplate } from './migrated-template.js';
+import { startTestPooler } from './test-pooler.js';
 import { removeAbandonedPostgres, startTestPostgres, type TestPostgres } from './test-postgres.js';
 
 declare module 'vitest' {
   export interface ProvidedContext {
-    postgres: { major: number; dsn: string; adminDsn: string };
+    /** `poolDsn` leads through a pooler where TEST_POOLER asks for one, and is `dsn` else. */
+    postgres: { major: number; dsn: string; adminDsn: string; poolDsn: string };
   }
 }
 
 interface Shared {
   users: number;
-  server: Promise<TestPostgres>;
+  server: Promise<TestPostgres & { poolDsn: string }>;
 }
 
 // Each project loads this file into a module world of its own.
@@ -23,8 +25,8 @@ const world = globalThis as { ffmpegMasterTestPostgres?: Shared };
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const shared = (world.ffmpegMasterTestPostgres ??= { users: 0, server: start() });
   shared.users += 1;
-  const { major, dsn, adminDsn } = await shared.server;
-  project.provide('postgres', { major, dsn, adminDsn });
+  const { major, dsn, adminDsn, poolDsn } = await shared.server;
+  project.provide('postgres', { major, dsn, adminDsn, poolDsn });
   return async () => {
     shared.users -= 1;
     if (shared.users > 0) return;
@@ -33,7 +35,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   };
 }
 
-async function start(): Promise<TestPostgres> {
+async function start(): Promise<TestPostgres & { poolDsn: string }> {
   await removeAbandonedPostgres();
   const server = await startTestPostgres();
   // Ctrl-C twice ends vitest without its teardown; the server is detached and would stay.
@@ -45,5 +47,13 @@ async function start(): Promise<TestPostgres> {
     }
   });
   await prepareTemplate(server.dsn);
-  return server;
+  const pooler = await startTestPooler(server.dsn);
+  return {
+    ...server,
+    poolDsn: pooler?.dsn ?? server.dsn,
+    stop: async () => {
+      await pooler?.stop();
+      await server.stop();
+    },
+  };
 }

@@ -17,8 +17,11 @@ export function pgbouncerProgram(): string | undefined {
   return folders.map((folder) => join(folder, 'pgbouncer')).find((file) => existsSync(file));
 }
 
-/** In front of the server of `dsn`, with its role and password. */
-export async function startPgBouncer(program: string, dsn: string): Promise<PgBouncer> {
+/**
+ * In front of the server of `dsn`, with its role and password.
+ * @param poolSize connections to the server, for each of its databases
+ */
+export async function startPgBouncer(program: string, dsn: string, poolSize = 5): Promise<PgBouncer> {
   const url = new URL(dsn);
   const directory = await mkdtemp(join(tmpdir(), 'pgbouncer-'));
   await chmod(directory, 0o755);
@@ -35,8 +38,9 @@ unix_socket_dir =
 auth_type = plain
 auth_file = ${join(directory, 'users.txt')}
 pool_mode = transaction
-max_client_conn = 200
-default_pool_size = 5
+max_client_conn = 2000
+default_pool_size = ${poolSize}
+server_idle_timeout = 30
 `,
   );
   const asRoot = process.getuid?.() === 0;

@@ -3,6 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
+import type { PgBouncer } from '../../support/pgbouncer.js';
+import { startTestPooler } from '../../support/test-pooler.js';
 import { startTestPostgres, type TestPostgres } from '../../support/test-postgres.js';
 import { eventually } from '../../support/eventually.js';
 import { call, type Answer } from './api.js';
@@ -34,15 +36,17 @@ export class Cluster {
     readonly directory: string,
     private readonly env: Readonly<Record<string, string>>,
     readonly pool: pg.Pool,
+    private readonly pooler: PgBouncer | undefined,
   ) {
     pool.on('error', () => undefined);
   }
 
   static async start({ masters, env = {} }: ClusterOptions): Promise<Cluster> {
     const postgres = await startTestPostgres();
+    const pooler = await startTestPooler(postgres.dsn);
     const directory = await mkdtemp(join(tmpdir(), 'ffmpeg-master-e2e-'));
     const pool = new pg.Pool({ connectionString: postgres.dsn, max: 5 });
-    const cluster = new Cluster(postgres, directory, env, pool);
+    const cluster = new Cluster(postgres, directory, env, pool, pooler);
     await Promise.all(Array.from({ length: masters }, () => cluster.addMaster()));
     return cluster;
   }
@@ -51,7 +55,8 @@ export class Cluster {
   async addMaster(env: Readonly<Record<string, string>> = {}): Promise<MasterProcess> {
     const [port, metrics] = [await freePort(), await freePort()];
     const program = new Program(['serve'], {
-      DATABASE_DSN: this.postgres.dsn,
+      DATABASE_DSN: this.pooler?.dsn ?? this.postgres.dsn,
+      DATABASE_DIRECT_DSN: this.postgres.dsn,
       API_HOST: '127.0.0.1',
       API_PORT: String(port),
       METRICS_PORT: String(metrics),
@@ -138,6 +143,7 @@ export class Cluster {
     await Promise.all(this.workers.map((worker) => worker.stop()));
     await Promise.all(this.programs.map((program) => program.stop()));
     await this.pool.end();
+    await this.pooler?.stop();
     await this.postgres.stop();
     await rm(this.directory, { recursive: true, force: true });
   }
