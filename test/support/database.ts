@@ -6,12 +6,13 @@ import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, inject } from 'vitest';
 import { PooledDatabase } from '../../src/database/pooled-database.js';
+import { sessionTimeouts } from '../../src/database/session-timeouts.js';
 import { rowTypes } from '../../src/database/row-types.js';
 import { migratedTemplate, withDatabase } from './dsn.js';
 import { prepareTemplate } from './migrated-template.js';
 import type {} from './global-setup.js';
 import type { PgBouncer } from './pgbouncer.js';
-import { startTestPooler } from './test-pooler.js';
+import { startTestPooler, testsArePooled } from './test-pooler.js';
 import { startTestPostgres, type TestPostgres } from './test-postgres.js';
 
 export interface TestDatabase {
@@ -92,6 +93,11 @@ export function useDatabase(options: { migrated?: boolean; alone?: boolean } = {
 export async function createDatabase(dsn: string, migrated: boolean): Promise<string> {
   const name = `test_${randomBytes(6).toString('hex')}`;
   await once(dsn, `CREATE DATABASE ${name} TEMPLATE ${migrated ? migratedTemplate : 'template1'}`);
+  // Behind a pooler these are settings of the role in a database, made by `migrate`, and a copy does not have them.
+  if (migrated && testsArePooled()) {
+    for (const [setting, milliseconds] of Object.entries(sessionTimeouts))
+      await once(dsn, `ALTER ROLE CURRENT_USER IN DATABASE ${name} SET ${setting} = ${milliseconds}`);
+  }
   return name;
 }
 
