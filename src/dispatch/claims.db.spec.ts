@@ -150,6 +150,8 @@ describe('a claim', () => {
     const three = [await start(), await start(), await start()];
     const node = await three[0]!.node({ slots: 3 });
     await Promise.all(Array.from({ length: 30 }, () => three[0]!.submit()));
+    // Else a claim may first wait in the small statement of those for which no lane is known.
+    await Promise.all(three.map((master) => master.lanes.readHeads()));
     const held = await db.pool.connect();
     await held.query('BEGIN');
     await held.query('SELECT 1 FROM ffmpeg_master.node_counters WHERE node_id = $1 FOR UPDATE', [node]);
@@ -172,6 +174,7 @@ describe('a claim', () => {
     const [master, other] = [await start(), await start()];
     const [node, faster] = [await master.node(), await other.node()];
     const job = await master.submit();
+    await Promise.all([master, other].map((one) => one.lanes.readHeads()));
     const held = await db.pool.connect();
     await held.query('BEGIN');
     await held.query('SELECT 1 FROM ffmpeg_master.node_counters WHERE node_id = $1 FOR UPDATE', [node]);
