@@ -39,7 +39,7 @@ export default defineConfig({
       {
         test: {
           name: 'database',
-          include: ['src/**/*.db.spec.ts', 'test/fuzz/**/*.db.spec.ts'],
+          include: ['src/**/*.db.spec.ts', 'test/{fuzz,ffrtmp}/**/*.db.spec.ts'],
           globalSetup: [database],
           setupFiles,
           maxWorkers,

@@ -19,6 +19,8 @@ const BOUNDS = [
   'leader-stopped',
   'leader-unreachable',
   'worker-dies',
+  'outage-grace',
+  'lease-over-new-leader',
   'postgres-restarts',
   'primary-fails-over',
   'listener-dies',
@@ -63,11 +65,12 @@ With a synchronous standby (\`synchronous_standby_names\`, or Patroni's \`synchr
 nothing that was acknowledged is lost: \`test/faults/patroni.fault.spec.ts\` kills the primary's machine under load, twice.
 
 An asynchronous standby that is promoted lacks what it had not received. With one that hears of everything
-${lost.late_ms} ms late, ${lost.lost} of ${lost.acknowledged} acknowledged submits were gone after the primary was killed;
-the oldest was ${lost.oldest_ms} ms old (\`test/faults/f07-asynchronous.fault.spec.ts\`). So: what is lost is what was
-acknowledged within the standby's lag, submits and reports alike. A report that is lost means that its job runs again once
+${lost.late_ms} ms late, ${lost.lost} of ${lost.acknowledged} acknowledged submits and ${lost.reports} reports were gone after the
+primary was killed; the oldest submit was ${lost.oldest_ms} ms old (\`test/faults/f07-asynchronous.fault.spec.ts\`). So: what is
+lost is what was acknowledged within the standby's lag, submits and reports alike. A report that is lost means that its job runs again once
 its lease is over; a submit that is lost is made again where its team repeats it with its Idempotency-Key. Nothing is doubled
-by it, for epoch and lease tokens jump by 2^32 when the timeline changes, and no number comes twice.
+by it: no attempt begins on a new timeline before a term has begun there, with which epoch and lease tokens jump by 2^32, so
+that no number comes twice.
 
 ## Chaos
 

@@ -66,7 +66,7 @@ const ANSWER_AGAIN = statement(
    ),
    answered AS (
      UPDATE ffmpeg_master.leases l
-     SET assigned_at = clock_timestamp(), expires_at = clock_timestamp() + $3::float8 * interval '1 millisecond'
+     SET assigned_at = clock_timestamp(), expires_at = clock_timestamp() + coalesce(l.lease_ms, $3::float8) * interval '1 millisecond'
      WHERE l.lease_token = ANY (ARRAY(SELECT h.lease_token FROM held h))
      RETURNING l.job_id, l.lease_token
    )
@@ -93,7 +93,7 @@ export class ArrivalsRepository {
     });
   }
 
-  /** The attempts that an earlier claim of this id was given and that still stand. `lease` in milliseconds. */
+  /** The attempts that an earlier claim of this id was given and that still stand. `lease` of those that name none, in milliseconds. */
   async answerAgain(node_id: string, claim_id: string, lease: number): Promise<AttemptRow[]> {
     const rows = await this.database.query<AttemptColumns>(ANSWER_AGAIN, [node_id, claim_id, lease]);
     return rows.map(asAttempt);

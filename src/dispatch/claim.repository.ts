@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import type { Milliseconds } from '../config/durations.js';
 import { Database } from '../database/database.js';
 import { statement } from '../database/statement.js';
 import { begin, nodeRoom } from '../jobs/begin.sql.js';
@@ -18,6 +19,8 @@ export interface ClaimPart {
   claim_id: string;
   /** Jobs that it would take from there. */
   wanted: number;
+  /** Of its attempts, where it is not that of all. */
+  lease?: Milliseconds;
 }
 
 /** What became of a part, beside its jobs. */
@@ -84,7 +87,7 @@ const CLAIM_JOBS = statement(
   `WITH part AS MATERIALIZED (
      SELECT p.*, l.queue
      FROM (SELECT generate_series(1, (SELECT $8::int)) AS ordinal, unnest($3::int[]) AS lane_id, unnest($4::uuid[]) AS node_id,
-                  unnest($5::uuid[]) AS claim_id, unnest($6::int[]) AS wanted) p
+                  unnest($5::uuid[]) AS claim_id, unnest($6::int[]) AS wanted, unnest($9::int[]) AS lease_ms) p
      LEFT JOIN ffmpeg_master.lanes l ON l.id = p.lane_id
    ),
    queue_counter AS MATERIALIZED (
@@ -112,7 +115,7 @@ const CLAIM_JOBS = statement(
      WINDOW node_so_far AS (PARTITION BY k.node_id ORDER BY k.ordinal)
    ),
    allowed AS MATERIALIZED (
-     SELECT f.ordinal, f.lane_id, f.node_id, f.node_name, f.claim_id, f.wanted, f.able, f.again, f.fits,
+     SELECT f.ordinal, f.lane_id, f.node_id, f.node_name, f.claim_id, f.wanted, f.lease_ms, f.able, f.again, f.fits,
             CASE WHEN q.name IS NULL OR q.paused THEN 0
                  WHEN c.queue IS NULL THEN f.fits
                  ELSE greatest(0, least(f.fits, q.max_running - c.running
@@ -142,7 +145,7 @@ const CLAIM_JOBS = statement(
      ) w
    ),
    matched AS MATERIALIZED (
-     SELECT u.id, u.place, u.lease_token, a.ordinal, a.node_id, a.node_name, a.claim_id
+     SELECT u.id, u.place, u.lease_token, a.ordinal, a.node_id, a.node_name, a.claim_id, a.lease_ms
      FROM (
        SELECT u.*, nextval('ffmpeg_master.lease_tokens') AS lease_token
        FROM locked k CROSS JOIN LATERAL unnest(k.ids, k.places, k.ordinals) AS u(id, place, ordinal)
@@ -158,14 +161,14 @@ const CLAIM_JOBS = statement(
      FROM matched m
      WHERE j.ctid = ANY (ARRAY(SELECT m.place FROM matched m)) AND j.id = m.id
        AND CASE WHEN j.status = 'queued' THEN NOT j.paused AND j.due_at IS NULL END
-     RETURNING m.ordinal, j.node_id, j.claim_id, j.tenant_id, j.tags, j.event_count, ${ATTEMPT}
+     RETURNING m.ordinal, m.lease_ms, j.node_id, j.claim_id, j.tenant_id, j.tags, j.event_count, ${ATTEMPT}
    ),
    counted_queue AS (
      UPDATE ffmpeg_master.queue_counters c SET running = c.running + t.taken
      FROM (SELECT queue, count(*)::int AS taken FROM taken GROUP BY queue) t
      WHERE c.queue = t.queue
    ),
-   ${begin('taken', '$7')}
+   ${begin('taken', '$7', { ownLease: 't.lease_ms' })}
    SELECT a.ordinal, a.again, coalesce(a.able, false) AS able, a.wanted, a.fits, a.granted, ${ATTEMPT}
    FROM allowed a LEFT JOIN taken j ON j.ordinal = a.ordinal`,
   { hot: true },
@@ -210,11 +213,11 @@ const READ_LANE_HEADS_ABOVE = statement('ReadLaneHeadsAboveMarks', LANE_HEADS, {
 export class ClaimRepository {
   constructor(private readonly database: Database) {}
 
-  /** One answer a part, in the order given. `lease` in milliseconds. */
+  /** One answer a part, in the order given. */
   async claim(
     offers: readonly LaneOffer[],
     parts: readonly ClaimPart[],
-    lease: number,
+    lease: Milliseconds,
   ): Promise<PartAnswer[]> {
     const rows = await this.database.query<PartRow>(CLAIM_JOBS, [
       offers.map((offer) => offer.lane_id),
@@ -225,6 +228,7 @@ export class ClaimRepository {
       parts.map((part) => part.wanted),
       lease,
       parts.length,
+      parts.map((part) => part.lease),
     ]);
     return answersOf(parts, rows);
   }

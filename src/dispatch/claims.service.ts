@@ -26,6 +26,7 @@
  *     only delays them, since their ids make the repeat harmless.
  */
 import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import type { Milliseconds } from '../config/durations.js';
 import { Settings } from '../config/settings.js';
 import { Overloaded } from '../database/overloaded.js';
 import { MAX_LOCK_TIMEOUTS, mayBeOneMembersFault } from '../database/grouped.js';
@@ -108,8 +109,16 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
     this.deadlines.clear();
   }
 
-  /** Answers up to `max_jobs` attempts, or none after `wait_seconds`. 404 for a node that is not there. */
-  async claim(node_id: string, request: ClaimRequest | RidingClaim, asker: Asker): Promise<AttemptRow[]> {
+  /**
+   * Answers up to `max_jobs` attempts, or none after `wait_seconds`. 404 for a node that is not there.
+   * @param lease where it is not `workers.lease_duration`
+   */
+  async claim(
+    node_id: string,
+    request: ClaimRequest | RidingClaim,
+    asker: Asker,
+    lease?: Milliseconds,
+  ): Promise<AttemptRow[]> {
     let node = this.nodes.peek(node_id) ?? (await this.nodes.get(node_id));
     if (!node) throw nodeNotFound();
     // A node that claims is there, whatever its heartbeats did.
@@ -126,6 +135,7 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
       arrival: (this.arrived += 1),
       claim_id: request.claim_id,
       max_jobs: request.max_jobs,
+      lease,
       wait: 'wait_seconds' in request && !this.draining.isDraining ? (request.wait_seconds ?? 0) * 1000 : 0,
     });
     // A repeat beside its first: that one's connection is gone, whatever a balancer keeps open. One that rides may
@@ -267,6 +277,7 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
       node_id: claim.node.id,
       claim_id: claim.claim_id,
       wanted,
+      lease: claim.lease,
     }));
     if (offers.length > 0) return this.repository.claim(offers, asked, this.settings.workers.lease_duration);
     const arrivals = await this.arrivals.look(asked);

@@ -1,17 +1,16 @@
-import { Body, Controller, HttpCode, Inject, Param, Post, Res } from '@nestjs/common';
+import { Body, Controller, HttpCode, Param, Post, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { CurrentPrincipal } from '../access/current-principal.js';
 import type { Principal } from '../access/principal.js';
 import { Requires } from '../access/requires.js';
 import { Settings } from '../config/settings.js';
-import { LOGGER, type Logger } from '../logging/logger.js';
 import { NodeIdPipe } from '../nodes/node-id.pipe.js';
 import { ClaimRequest, type ClaimAnswer, type ClaimedAttempt, type RidingClaim } from '../protocol/claim.js';
 import { HeartbeatRequest, type HeartbeatAnswer } from '../protocol/heartbeat.js';
 import { ReportRequest, type ReportAnswer } from '../protocol/report.js';
 import type { AttemptRow } from './claim.repository.js';
-import { ClaimsService } from './claims.service.js';
 import { Connection } from './connection.js';
+import { HandingOut } from './handing-out.service.js';
 import { HeartbeatsService } from './heartbeats.service.js';
 import { ReportsService } from './reports.service.js';
 
@@ -19,11 +18,10 @@ import { ReportsService } from './reports.service.js';
 @Controller('api/v1/nodes')
 export class DispatchController {
   constructor(
-    private readonly claims: ClaimsService,
+    private readonly handingOut: HandingOut,
     private readonly heartbeats: HeartbeatsService,
     private readonly reports: ReportsService,
     private readonly settings: Settings,
-    @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
   @Post(':id/claim')
@@ -67,18 +65,12 @@ export class DispatchController {
     return { results, jobs };
   }
 
-  /** Claims, and hands back what the connection can no longer carry. */
   private async take(
     node_id: string,
     request: ClaimRequest | RidingClaim,
     connection: Connection,
   ): Promise<ClaimedAttempt[]> {
-    const attempts = await this.claims.claim(node_id, request, connection);
-    connection.onGone(() => {
-      this.reports.takeBack(node_id, request.claim_id, attempts).catch((error: unknown) => {
-        this.logger.warn({ error, node_id }, 'could not hand jobs back; their leases will run out');
-      });
-    });
+    const attempts = await this.handingOut.take(node_id, request, connection);
     return attempts.map((attempt) => asClaimed(attempt, this.settings.workers.lease_duration / 1000));
   }
 }

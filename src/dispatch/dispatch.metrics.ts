@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Counter, Histogram } from 'prom-client';
+import { JOBS_TOTAL } from '../jobs/jobs.metrics.js';
 import { Metrics } from '../metrics/metrics.js';
 import type { ReportOutcome, ReportStatus } from '../protocol/report.js';
 import type { PartAnswer } from './claim.repository.js';
@@ -13,6 +14,7 @@ export class DispatchMetrics {
   private readonly reports: Counter<'status' | 'outcome'>;
   private readonly handedBack: Counter;
   private readonly attempts: Counter<'result'>;
+  private readonly states: Counter<'state'>;
 
   constructor(private readonly metrics: Metrics) {
     this.slots = metrics.counter({
@@ -34,6 +36,7 @@ export class DispatchMetrics {
       name: 'ffrtmp_claims_taken_back_total',
       help: 'Jobs given to a connection that had closed, and handed back at once.',
     });
+    this.states = metrics.counter<'state'>(JOBS_TOTAL);
     // ffmpeg-rtmp's name, so that its dashboards keep their line.
     this.attempts = metrics.counter({
       name: 'ffrtmp_schedule_attempts_total',
@@ -44,6 +47,7 @@ export class DispatchMetrics {
 
   handedOver(): void {
     this.slots.inc({ outcome: 'handed_over' });
+    this.states.inc({ state: 'processing' });
   }
 
   watchClaims(count: () => number): void {
@@ -65,7 +69,10 @@ export class DispatchMetrics {
       const missing = (wanted[index] ?? 0) - answer.attempts.length;
       if (missing > 0) this.slots.inc({ outcome: outcomeOf(answer) }, missing);
     });
-    if (taken > 0) this.slots.inc({ outcome: 'taken' }, taken);
+    if (taken > 0) {
+      this.slots.inc({ outcome: 'taken' }, taken);
+      this.states.inc({ state: 'processing' }, taken);
+    }
     this.attempts.inc({ result: taken > 0 ? 'success' : 'no_jobs' });
   }
 

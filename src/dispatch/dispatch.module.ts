@@ -9,8 +9,11 @@ import { ClaimsService } from './claims.service.js';
 import { DispatchController } from './dispatch.controller.js';
 import { DispatchMetrics } from './dispatch.metrics.js';
 import { HandOver } from './hand-over.js';
+import { HandingOut } from './handing-out.service.js';
 import { HeartbeatRepository } from './heartbeat.repository.js';
 import { HeartbeatsService } from './heartbeats.service.js';
+import { HeldAttempts } from './held-attempts.js';
+import { HeldAttemptsRepository } from './held-attempts.repository.js';
 import { LaneFit } from './lane-fit.js';
 import { LaneWatch } from './lane-watch.js';
 import { ParkedClaims } from './parked-claims.js';
@@ -33,8 +36,11 @@ import { ReportsService } from './reports.service.js';
     ClaimsService,
     DispatchMetrics,
     HandOver,
+    HandingOut,
     HeartbeatRepository,
     HeartbeatsService,
+    HeldAttempts,
+    HeldAttemptsRepository,
     LaneFit,
     LaneWatch,
     ParkedClaims,
@@ -47,6 +53,15 @@ import { ReportsService } from './reports.service.js';
     { provide: LaneStatus, useExisting: LaneFit },
     { provide: ParkedWorkers, useExisting: HandOver },
   ],
-  exports: [LaneStatus, ParkedWorkers, ClaimsService, QueueDirectory],
+  exports: [
+    LaneStatus,
+    ParkedWorkers,
+    ClaimsService,
+    HandingOut,
+    HeartbeatsService,
+    HeldAttempts,
+    QueueDirectory,
+    ReportsService,
+  ],
 })
 export class DispatchModule {}

@@ -1,7 +1,12 @@
 import type { HeartbeatRequest } from '../protocol/heartbeat.js';
 import type { BeatingAttempt, BeatingNode } from './heartbeat.repository.js';
 
-export interface NodeHeartbeat extends HeartbeatRequest {
+/** What a node says, or what is said for one that speaks another protocol. */
+export interface Beat extends HeartbeatRequest {
+  attempts: Omit<BeatingAttempt, 'node_id'>[];
+}
+
+export interface NodeHeartbeat extends Beat {
   node_id: string;
 }
 

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import type { Milliseconds } from '../config/durations.js';
 import { Database } from '../database/database.js';
 import { statement } from '../database/statement.js';
 import { TODAY } from '../jobs/job-columns.js';
@@ -7,6 +8,8 @@ import type { AttemptHeartbeat } from '../protocol/heartbeat.js';
 /** What a node says of one attempt. */
 export interface BeatingAttempt extends AttemptHeartbeat {
   node_id: string;
+  /** How long it may run, where its job does not say. */
+  limit_seconds?: number;
 }
 
 /** What a node says of itself. */
@@ -49,8 +52,8 @@ const EXTEND_LEASES = statement(
   `WITH held AS MATERIALIZED (
      SELECT i.*, l.*
      FROM (SELECT i.*
-           FROM unnest((SELECT $1::uuid[]), (SELECT $2::uuid[]), (SELECT $3::bigint[]), (SELECT $4::boolean[]), (SELECT $5::real[]), (SELECT $6::real[]), (SELECT $7::real[]), (SELECT $8::real[]))
-             WITH ORDINALITY AS i(node_id, job_id, lease_token, started, progress, fps, speed, duration_seconds, ordinal)
+           FROM unnest((SELECT $1::uuid[]), (SELECT $2::uuid[]), (SELECT $3::bigint[]), (SELECT $4::boolean[]), (SELECT $5::real[]), (SELECT $6::real[]), (SELECT $7::real[]), (SELECT $8::real[]), (SELECT $13::int[]))
+             WITH ORDINALITY AS i(node_id, job_id, lease_token, started, progress, fps, speed, duration_seconds, limit_seconds, ordinal)
            ORDER BY i.lease_token) i
      CROSS JOIN LATERAL (
        SELECT l.revoked, l.canceled, l.paused_at IS NOT NULL AS paused, l.clock_from IS NULL AS not_begun
@@ -61,11 +64,12 @@ const EXTEND_LEASES = statement(
    ),
    extended AS (
      UPDATE ffmpeg_master.leases l
-     SET expires_at = clock_timestamp() + $9::float8 * interval '1 millisecond',
+     SET expires_at = clock_timestamp() + coalesce(l.lease_ms, $9::float8) * interval '1 millisecond',
          progressed_at = CASE WHEN h.progress > l.progress THEN now() ELSE l.progressed_at END,
          progress = greatest(h.progress, l.progress),
          fps = coalesce(h.fps, l.fps), speed = coalesce(h.speed, l.speed),
-         media_seconds = coalesce(h.duration_seconds, l.media_seconds)
+         media_seconds = coalesce(h.duration_seconds, l.media_seconds),
+         timeout_seconds = coalesce(l.timeout_seconds, h.limit_seconds)
      FROM held h WHERE l.lease_token = h.lease_token AND NOT h.revoked
    ),
    seen AS MATERIALIZED (
@@ -148,13 +152,13 @@ export class HeartbeatRepository {
   constructor(private readonly database: Database) {}
 
   /**
-   * Notes that the nodes were seen, and extends the leases of their attempts by `lease` milliseconds. No
+   * Notes that the nodes were seen, and extends the leases of their attempts, by `lease` where they have none of their own. No
    * attempt and no node may be there twice.
    */
   async extend(
     nodes: readonly BeatingNode[],
     attempts: readonly BeatingAttempt[],
-    lease: number,
+    lease: Milliseconds,
   ): Promise<{ nodes: BeatenNode[]; attempts: BeatenAttempt[] }> {
     const rows = await this.database.query<
       ({ of: 'attempt' } & BeatenAttempt) | ({ of: 'node' } & BeatenNode)
@@ -171,6 +175,7 @@ export class HeartbeatRepository {
       nodes.map((node) => node.node_id),
       nodes.map((node) => real(node.cpu_load_percent)),
       nodes.map((node) => node.ram_free_bytes),
+      attempts.map((attempt) => attempt.limit_seconds),
     ]);
     return {
       attempts: rows.filter((row) => row.of === 'attempt'),

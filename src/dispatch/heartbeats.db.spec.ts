@@ -58,6 +58,17 @@ describe('a heartbeat', () => {
     expect(events.map((event) => event.type)).toEqual(['started']);
   });
 
+  it('extends a lease of another length by that, and limits what nothing else limits', async () => {
+    const { node, attempt } = await running();
+    await db.pool.query('UPDATE ffmpeg_master.leases SET lease_ms = 90000');
+    await beat(node, attempt, { limit_seconds: 600 });
+    const row = await lease();
+    expect(row.expires_at.getTime()).toBeGreaterThan(Date.now() + 85_000);
+    expect(row.timeout_seconds).toBe(600);
+    await beat(node, attempt, { limit_seconds: 700 });
+    expect(await lease()).toMatchObject({ timeout_seconds: 600 });
+  });
+
   it('that repeats `started` begins the attempt once', async () => {
     const { node, attempt } = await running();
     await Promise.all([1, 2, 3].map(() => beat(node, attempt, { started: true })));

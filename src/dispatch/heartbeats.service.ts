@@ -3,22 +3,22 @@ import { Settings } from '../config/settings.js';
 import type { Grouped } from '../database/grouped.js';
 import { StatementGroups } from '../database/statement-groups.js';
 import { nodeNotFound, NodesService } from '../nodes/nodes.service.js';
-import type { AttemptAnswer, HeartbeatAnswer, HeartbeatRequest } from '../protocol/heartbeat.js';
+import type { AttemptAnswer, HeartbeatAnswer } from '../protocol/heartbeat.js';
 import { Problem } from '../protocol/problem.js';
 import { Signals } from '../signals/signals.js';
-import { mergeBeats, type NodeHeartbeat } from './heartbeat-group.js';
+import { mergeBeats, type Beat, type NodeHeartbeat } from './heartbeat-group.js';
 import { HeartbeatRepository, type BeatenAttempt } from './heartbeat.repository.js';
 
 /** Nodes in one statement: with ten attempts each it takes 30 ms. */
 const HEARTBEATS_A_GROUP = 200;
 
+/** Milliseconds that a heartbeat waits for others. Nobody waits for its answer; a node sends one every ten seconds. */
+const GATHER = 100;
+
 /**
  * The worker's sign of life, for all its attempts at once: leases are extended, progress goes up, and
  * cancel, pause and drain come down.
  */
-/** Milliseconds that a heartbeat waits for others. Nobody waits for its answer; a node sends one every ten seconds. */
-const GATHER = 100;
-
 @Injectable()
 export class HeartbeatsService {
   private readonly beats: Grouped<NodeHeartbeat, HeartbeatAnswer | Problem>;
@@ -39,7 +39,7 @@ export class HeartbeatsService {
   }
 
   /** 404 for a node that is not there: it shall register again. */
-  async beat(node_id: string, request: HeartbeatRequest): Promise<HeartbeatAnswer> {
+  async beat(node_id: string, request: Beat): Promise<HeartbeatAnswer> {
     const answer = await this.beats.add({ node_id, ...request });
     if (answer instanceof Problem) throw answer;
     return answer;

@@ -1,3 +1,4 @@
+import type { Milliseconds } from '../config/durations.js';
 import type { NodeRow } from '../nodes/node-row.js';
 import type { AttemptRow } from './claim.repository.js';
 
@@ -15,6 +16,8 @@ export class WaitingClaim {
   readonly claim_id: string;
   readonly arrival: number;
   readonly max_jobs: number;
+  /** Of its attempts, where it is not `workers.lease_duration`. */
+  readonly lease: Milliseconds | undefined;
   /** When it is answered even if empty: `performance.now()` in milliseconds. */
   readonly deadline: number;
   readonly asker: Asker;
@@ -37,6 +40,7 @@ export class WaitingClaim {
     claim_id: string;
     arrival: number;
     max_jobs: number;
+    lease?: Milliseconds | undefined;
     wait: number;
     asker: Asker;
   }) {
@@ -44,6 +48,7 @@ export class WaitingClaim {
     this.claim_id = options.claim_id;
     this.arrival = options.arrival;
     this.max_jobs = options.max_jobs;
+    this.lease = options.lease;
     this.deadline = performance.now() + options.wait;
     this.asker = options.asker;
     this.answer = new Promise((resolve, reject) => {

@@ -13,8 +13,12 @@ import { OUTAGE_AFTER } from '../leadership/masters.repository.js';
 export function calm(lease: string): string {
   return `
   calm AS MATERIALIZED (
-    SELECT 1 FROM ffmpeg_master.cluster_presence c CROSS JOIN fence
+    SELECT c.outage_ended_at FROM ffmpeg_master.cluster_presence c CROSS JOIN fence
     WHERE c.last_seen_at > now() - ${OUTAGE_AFTER}
       AND (c.outage_ended_at IS NULL OR c.outage_ended_at + ${lease}::float8 * interval '1 millisecond' < now())
   )`;
 }
+
+/** The same for a lease `l` that lasts as long as it says itself, beside the CTE `calm`. */
+export const CALM_FOR_LEASE = `(l.lease_ms IS NULL OR calm.outage_ended_at IS NULL
+        OR calm.outage_ended_at + l.lease_ms * interval '1 millisecond' < now())`;

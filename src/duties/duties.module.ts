@@ -13,6 +13,8 @@ import { ClusterFiguresRepository } from './cluster-figures.repository.js';
 import type { Duty } from './duty.js';
 import { DutyMetrics } from './duty.metrics.js';
 import { DutyRunner } from './duty-runner.js';
+import { EndedJobs } from './ended-jobs.duty.js';
+import { EndedJobsRepository } from './ended-jobs.repository.js';
 import { FencedStatements } from './fenced-statements.repository.js';
 import { PartitionsAndPrune } from './partitions-and-prune.duty.js';
 import { PartitionsAndPruneRepository } from './partitions-and-prune.repository.js';
@@ -38,6 +40,7 @@ const DUTIES = [
   TimeOutJobs,
   RetireSilentNodes,
   ClusterFigures,
+  EndedJobs,
   VacuumHotTables,
 ];
 
@@ -62,6 +65,7 @@ const DUTIES = [
     },
     ClusterFiguresRepository,
     DutyMetrics,
+    EndedJobsRepository,
     FencedStatements,
     PartitionsAndPruneRepository,
     PromoteDueJobsRepository,

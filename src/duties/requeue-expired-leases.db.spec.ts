@@ -161,6 +161,15 @@ describe('requeue expired leases', () => {
     expect(await duty.run(stage.term)).toBe(1);
   });
 
+  it('sweeps a lease of another length no sooner after an outage than that', async () => {
+    await stage.insertAttempt({ expires: '-10 minutes' });
+    await stage.sql('UPDATE ffmpeg_master.leases SET lease_ms = 90000');
+    await stage.sql('UPDATE ffmpeg_master.cluster_presence SET outage_ended_at = $1', [secondsFromNow(-88)]);
+    expect(await duty.run(stage.term)).toBe(0);
+    await stage.sql('UPDATE ffmpeg_master.cluster_presence SET outage_ended_at = $1', [secondsFromNow(-91)]);
+    expect(await duty.run(stage.term)).toBe(1);
+  });
+
   it('changes nothing in a term that is over, and says so', async () => {
     const { job: id } = await stage.insertAttempt({ expires: '-1 second' });
     const past = { ...stage.term, epoch: stage.term.epoch - 1 };

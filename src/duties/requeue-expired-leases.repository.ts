@@ -4,7 +4,7 @@ import { statement } from '../database/statement.js';
 import { lowerCounters, settle } from '../jobs/settle.sql.js';
 import { FENCE, LEADER } from '../leadership/fence.sql.js';
 import type { Term } from '../leadership/leadership.js';
-import { calm } from './calm.sql.js';
+import { calm, CALM_FOR_LEASE } from './calm.sql.js';
 import { FencedStatements } from './fenced-statements.repository.js';
 import { jobsFinished, type JobsFinished } from './jobs-finished.sql.js';
 import { lanesWaiting, type LanesWaiting } from './waiting-again.sql.js';
@@ -19,7 +19,7 @@ const RequeueExpiredLeases = statement(
   `WITH ${FENCE}, ${calm('$3')},
    silent AS MATERIALIZED (
      SELECT l.lease_token, l.job_id, l.revoked FROM ffmpeg_master.leases l CROSS JOIN calm
-     WHERE l.expires_at < now() LIMIT ${LEASES_A_STATEMENT}
+     WHERE l.expires_at < now() AND ${CALM_FOR_LEASE} LIMIT ${LEASES_A_STATEMENT}
    ),
    found AS MATERIALIZED (
      SELECT j.* FROM ffmpeg_master.jobs j

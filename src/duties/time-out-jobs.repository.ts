@@ -6,7 +6,7 @@ import { JITTER_SQL } from '../jobs/backoff.js';
 import { settle } from '../jobs/settle.sql.js';
 import { FENCE, LEADER } from '../leadership/fence.sql.js';
 import type { Term } from '../leadership/leadership.js';
-import { calm } from './calm.sql.js';
+import { calm, CALM_FOR_LEASE } from './calm.sql.js';
 import { FencedStatements } from './fenced-statements.repository.js';
 import { jobsFinished, type JobsFinished } from './jobs-finished.sql.js';
 
@@ -36,7 +36,7 @@ const TimeOutJobs = statement(
   `WITH ${FENCE}, ${calm('$3')},
    overdue AS MATERIALIZED (
      SELECT l.lease_token, l.job_id FROM ffmpeg_master.leases l CROSS JOIN calm
-     WHERE ${LATE} IS NOT NULL LIMIT ${TIMEOUTS_A_STATEMENT}
+     WHERE ${LATE} IS NOT NULL AND ${CALM_FOR_LEASE} LIMIT ${TIMEOUTS_A_STATEMENT}
    ),
    found AS MATERIALIZED (
      SELECT j.* FROM ffmpeg_master.jobs j

@@ -9,6 +9,7 @@ import { JobLogsController } from './job-logs.controller.js';
 import { JobLogsRepository } from './job-logs.repository.js';
 import { JobLogsService } from './job-logs.service.js';
 import { JobsController } from './jobs.controller.js';
+import { JobsMetrics } from './jobs.metrics.js';
 import { JobsRepository } from './jobs.repository.js';
 import { JobsService } from './jobs.service.js';
 import { LaneDirectory } from './lane-directory.js';
@@ -31,6 +32,7 @@ import { TransitionsRepository } from './transitions.repository.js';
     JobListRepository,
     JobLogsRepository,
     JobLogsService,
+    JobsMetrics,
     JobsRepository,
     JobsService,
     LaneDirectory,
@@ -39,6 +41,6 @@ import { TransitionsRepository } from './transitions.repository.js';
     SubmitService,
     TransitionsRepository,
   ],
-  exports: [History, JobEvents, JobsService, LaneDirectory, QueueRatesModule, SubmitService],
+  exports: [History, JobEvents, JobLogsService, JobsService, LaneDirectory, QueueRatesModule, SubmitService],
 })
 export class JobsModule {}

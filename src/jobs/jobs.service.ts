@@ -133,7 +133,8 @@ export class JobsService {
     this.signals.send('event');
   }
 
-  private async view(row: JobRow): Promise<Job> {
+  /** A row as it is answered. */
+  async view(row: JobRow): Promise<Job> {
     if (row.status === 'queued') await this.lanes.byIds([row.lane_id]);
     return toJob(row, (lane) => this.laneStatus.blocked(lane));
   }

@@ -14,9 +14,10 @@ import { Signals } from '../signals/signals.js';
 import { canonicalJson } from './canonical-json.js';
 import { History } from './history.js';
 import { toJob, type JobRow } from './job-row.js';
+import { JobsMetrics } from './jobs.metrics.js';
 import { JobsRepository } from './jobs.repository.js';
 import { LaneDirectory } from './lane-directory.js';
-import { laneRequirement } from './lane-requirement.js';
+import { laneRequirement, type LaneRequirement } from './lane-requirement.js';
 import { LaneStatus } from './lane-status.js';
 import type { Lane } from './lanes.repository.js';
 import { ParkedWorkers, type KeptClaim } from './parked-workers.js';
@@ -50,6 +51,8 @@ export interface SubmitOptions {
   /** The client's `Idempotency-Key`, with the route it was sent to. */
   readonly idempotency_key?: string;
   readonly route: string;
+  /** What each job asks of a node, where its fields do not say it in our words. */
+  readonly requirements?: readonly LaneRequirement[];
 }
 
 @Injectable()
@@ -67,6 +70,7 @@ export class SubmitService {
     private readonly parked: ParkedWorkers,
     private readonly signals: Signals,
     private readonly rates: QueueRates,
+    private readonly metrics: JobsMetrics,
     private readonly settings: Settings,
     groups: StatementGroups,
   ) {
@@ -87,7 +91,7 @@ export class SubmitService {
     // First, since it may refuse the key, and what is refused shall make no lane.
     const key = idempotency(principal.tenant_id, wanted, options);
     // All are looked for before the first is waited for; mostly all are known, and nothing is.
-    const lanes = wanted.map((job) => this.laneOf(principal, job));
+    const lanes = wanted.map((job, index) => this.laneOf(principal, job, options.requirements?.[index]));
     const jobs: NewJob[] = [];
     for (const [index, job] of wanted.entries()) {
       const lane = lanes[index] as Lane | Promise<Lane>;
@@ -104,9 +108,11 @@ export class SubmitService {
     return answer;
   }
 
-  private laneOf(principal: Principal, job: SubmitJob): Lane | Promise<Lane> {
-    const parameters = effectiveParameters(job.scenario, job.parameters ?? {});
-    const requirement = laneRequirement(job.requirements ?? {}, parameters, job.engine ?? 'auto');
+  private laneOf(
+    principal: Principal,
+    job: SubmitJob,
+    requirement = requirementOf(job),
+  ): Lane | Promise<Lane> {
     return this.lanes.of(principal.tenant_id, job.queue ?? 'default', job.priority ?? 'medium', requirement);
   }
 
@@ -220,9 +226,13 @@ export class SubmitService {
 
   private announce(requests: readonly Pending[], created: Map<string, CreatedJob | HandedJob>): void {
     const lanes = new Map<number, number>();
+    const engines = new Map<string, number>();
     for (const job of requests.flatMap((request) => request.jobs)) {
       const row = created.get(job.id);
-      if (row) this.rates.submitted(job.queue);
+      if (row) {
+        this.rates.submitted(job.queue);
+        engines.set(job.engine, (engines.get(job.engine) ?? 0) + 1);
+      }
       if (row && 'lease_token' in row && row.lease_token !== null) continue;
       if (row?.due_at) this.signals.send('due', String(row.due_at.getTime()));
       else if (row) lanes.set(job.lane_id, (lanes.get(job.lane_id) ?? 0) + 1);
@@ -232,6 +242,7 @@ export class SubmitService {
       const elsewhere = count - this.parked.hungerFor(lane, count);
       this.signals.send('lane', String(lane), count, elsewhere);
     }
+    this.metrics.submitted(engines);
     if (created.size > 0) this.signals.send('event');
   }
 
@@ -239,6 +250,15 @@ export class SubmitService {
     if (created === undefined) throw new Error(`job ${job.id} was neither made nor found`);
     return toJob(asRow(job, created), (lane) => this.laneStatus.blocked(lane));
   }
+}
+
+/** What was sent as null counts as not sent. */
+function requirementOf({ scenario, parameters, requirements, engine }: SubmitJob): LaneRequirement {
+  return laneRequirement(
+    requirements ?? {},
+    effectiveParameters(scenario, parameters ?? {}),
+    engine ?? 'auto',
+  );
 }
 
 const KEY_REUSED = unprocessable(

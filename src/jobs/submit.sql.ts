@@ -111,7 +111,7 @@ export const HAND_OVER_JOBS = `WITH ${ACCEPTED},
      SELECT c.* FROM created c WHERE c.lease_token IS NOT NULL
    ),
    ${submitted()},
-   ${begin('handed', '$4', '(SELECT count(*) FROM submitted_event) >= 0')}
+   ${begin('handed', '$4', { after: '(SELECT count(*) FROM submitted_event) >= 0' })}
    SELECT c.id, c.sequence_number, c.created_at, c.due_at, c.status, c.node_id, c.node_name, c.attempt, c.assigned_at,
           c.lease_token, c.position
    FROM created c`;

@@ -46,7 +46,8 @@
  *   - the database loses commits (a failover without synchronous replication, a restore): an epoch or a lease
  *     token could be issued twice. Each start of a term compares the system identifier, the timeline and the
  *     oid of `leadership` with those of the last term. Where one differs, epoch and tokens jump by 2^32, past
- *     whatever was lost, and the generation of the event log rises, so that readers begin anew.
+ *     whatever was lost, and the generation of the event log rises, so that readers begin anew. No attempt begins
+ *     before that (jobs/begin.sql.ts).
  *
  * Followers never wait inside pg_advisory_lock, though that would hand over in 4.5 ms: a session that waits
  * there pins `backend_xmin`, and holds back vacuum for the whole database as long as it follows.

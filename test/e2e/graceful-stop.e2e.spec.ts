@@ -8,7 +8,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { ClaimAnswer } from '../../src/protocol/claim.js';
 import { eventually } from '../support/eventually.js';
 import { call, type Answer } from './support/api.js';
-import { Cluster, KEY, type MasterProcess } from './support/cluster.js';
+import { Cluster } from './support/cluster.js';
+import { KEY, type MasterProcess } from './support/master-process.js';
 
 /** Milliseconds from the signal to the next leader; asserted at three times on the median. */
 const RESIGN_BOUND = 200;
@@ -21,7 +22,7 @@ beforeAll(async () => {
 });
 afterAll(() => cluster.stop());
 
-it('finishes what is in flight, lets parked claims go, hands leadership on and exits with 0', async () => {
+it('finishes what is in flight, lets parked claims go, hands leadership on and exits with 0 (I12)', async () => {
   const times: number[] = [];
   for (let round = 0; round < REPEATS; round += 1) {
     times.push(await stopTheLeader());

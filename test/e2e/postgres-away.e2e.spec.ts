@@ -78,10 +78,11 @@ describe('PostgreSQL stopped for 45 s in the middle of running jobs', () => {
       { within: 90_000, every: 200 },
     );
     for (const job of ended) expect(job).toEqual({ status: 'completed', attempt: 1 });
-    const published = (await readdir(join(cluster.directory, 'output'))).filter((name) =>
-      name.endsWith('.mp4'),
-    );
-    expect(published.sort()).toEqual(['1.mp4', '2.mp4', '3.mp4']);
+    // An output is published once its report was accepted, so a moment after the job has ended.
+    await eventually(async () => {
+      const names = await readdir(join(cluster.directory, 'output'));
+      expect(names.filter((name) => name.endsWith('.mp4')).sort()).toEqual(['1.mp4', '2.mp4', '3.mp4']);
+    });
     const verified = await cluster.verify();
     expect(verified, verified.output).toMatchObject({ status: 0 });
   }, 240_000);

@@ -1,7 +1,6 @@
-import { readFile, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.js';
+import { serverLog } from '../support/server-log.js';
 import { Cluster } from './support/cluster.js';
 import { SnapshotWatch } from './support/snapshot-watch.js';
 import { SimulatedWorker } from './support/simulated-worker.js';
@@ -21,7 +20,7 @@ it('10,000 jobs through 3 masters and 200 workers over HTTP: in under a minute, 
   const urls = cluster.masters.map((master) => master.url);
   const workers = Array.from(
     { length: WORKERS },
-    (_, k) => new SimulatedWorker({ urls, slots: 1, name: `sim-${k}` }),
+    (_, k) => new SimulatedWorker({ urls, slots: 1, name: `sim-${k}`, first: k }),
   );
   await Promise.all(workers.map((worker) => worker.register()));
 
@@ -55,7 +54,7 @@ it('10,000 jobs through 3 masters and 200 workers over HTTP: in under a minute, 
   expect(attempts).toEqual([]);
   expectShortSnapshots(watch);
   expect(cluster.logs).not.toContain('40P01');
-  expect(await serverLog()).not.toContain('deadlock detected');
+  expect(await serverLog(cluster.postgres)).not.toContain('deadlock detected');
   expect(await cluster.verify()).toMatchObject({ status: 0 });
 }, 180_000);
 
@@ -74,11 +73,4 @@ function expectShortSnapshots(watch: SnapshotWatch): void {
   const waiting = lockSessions.filter(({ state, waits }) => state === 'idle' || waits === 'Lock');
   expect(waiting.length).toBeGreaterThan(0);
   expect(waiting.filter(({ holds }) => holds)).toEqual([]);
-}
-
-async function serverLog(): Promise<string> {
-  const directory = join(cluster.postgres.directory, 'postgresql');
-  const files = (await readdir(directory, { recursive: true })).filter((name) => name.endsWith('.log'));
-  expect(files).not.toEqual([]);
-  return (await Promise.all(files.map((name) => readFile(join(directory, name), 'utf8')))).join('\n');
 }

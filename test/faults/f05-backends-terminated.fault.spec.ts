@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.js';
+import { mixedEnds } from './rig/mixed-ends.js';
 import { Rig } from './rig/rig.js';
 import { effort } from './selection.js';
 
@@ -12,10 +13,12 @@ describe('backends terminated under load', () => {
   beforeAll(async () => {
     rig = await Rig.start({ masters: 3 });
     await rig.read();
-    rig.addWorkers(4, { roams: true });
+    rig.addWorkers(4, { roams: true, ends: mixedEnds(rig.random) });
     rig.load({ perSecond: 20 });
   });
 
+  // Each test by itself, since only the last one comes to peace.
+  afterEach(() => rig.expectVerified());
   afterAll(() => rig.stop());
 
   it("the leader's lock session: another term begins (F5, I4)", async () => {

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.js';
+import { mixedEnds } from './rig/mixed-ends.js';
 import { Rig } from './rig/rig.js';
 import type { ServerStop } from './rig/single-server.js';
 
@@ -13,10 +14,12 @@ describe('PostgreSQL stops under load', () => {
   beforeAll(async () => {
     rig = await Rig.start({ masters: 3 });
     await rig.read();
-    rig.addWorkers(4, { roams: true, queues: ['default'] });
+    rig.addWorkers(4, { roams: true, queues: ['default'], ends: mixedEnds(rig.random) });
     rig.load({ perSecond: 15 });
   });
 
+  // Each test by itself, since only the last one comes to peace.
+  afterEach(() => rig.expectVerified());
   afterAll(() => rig.stop());
 
   it.each<[ServerStop, string]>([

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.js';
 import { isListener, isLockSession, isPool } from './rig/link-name.js';
 import type { Master } from './rig/master.js';
@@ -15,6 +15,8 @@ describe('links to the database that stop forwarding without being closed', () =
     await rig.worksOn();
   });
 
+  // Each test by itself, since only the last one comes to peace.
+  afterEach(() => rig.expectVerified());
   afterAll(() => rig.stop());
 
   it('the listener: found within 5 s, and replaced (F8, I11)', async () => {

@@ -1,5 +1,9 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Rig } from './rig/rig.js';
+import { measuring } from './selection.js';
+
+/** The claim latency that guarantees.md allows where signals do not come. */
+const POLL_MS = 1_000;
 
 let rig: Rig;
 
@@ -32,7 +36,6 @@ it('every NOTIFY dropped: polling keeps the claim latency at a second, and nothi
   console.info(
     `${dropped} notifications dropped; claimed after ${median.toFixed(0)} ms at the median of ${waits.length}`,
   );
-  // The poll's second, thrice, as for every bound on a machine that others use too.
-  expect(median).toBeLessThan(3_000);
+  expect(median).toBeLessThanOrEqual(measuring().times * POLL_MS);
   await rig.peace();
 });

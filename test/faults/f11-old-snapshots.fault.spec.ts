@@ -37,6 +37,11 @@ describeWhere('snapshots that are kept', hasDebianPostgres() ? [] : ['postgresql
     const idle = await session();
     await idle.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
     await idle.query('SELECT count(*), pg_current_xact_id() FROM ffmpeg_master.jobs');
+    // A dump locks all tables in the order they were made: at this one it waits with its snapshot, however fast it is.
+    const wall = await session();
+    await wall.query('CREATE TABLE public.wall ()');
+    await wall.query('BEGIN');
+    await wall.query('LOCK TABLE public.wall');
     dump = spawn(
       `${debianBinaries}/pg_dump`,
       ['-f', '/dev/null', rig.database.adminDsn(rig.database.direct)],
@@ -44,15 +49,19 @@ describeWhere('snapshots that are kept', hasDebianPostgres() ? [] : ['postgresql
         stdio: 'ignore',
       },
     );
-    const dumping = await eventually(async () => {
-      const locks = await rig.admin<{ pid: number }>(
-        `SELECT a.pid FROM pg_locks l JOIN pg_stat_activity a USING (pid)
-         WHERE a.application_name = 'pg_dump' AND l.relation = 'ffmpeg_master.jobs'::regclass`,
-      );
-      expect(locks).not.toEqual([]);
-      return locks[0]?.pid;
-    });
+    const dumping = await eventually(
+      async () => {
+        const locks = await rig.admin<{ pid: number }>(
+          `SELECT a.pid FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+           WHERE a.application_name = 'pg_dump' AND l.relation = 'public.wall'::regclass AND NOT l.granted`,
+        );
+        expect(locks).not.toEqual([]);
+        return locks[0]?.pid;
+      },
+      { within: 30_000 },
+    );
     dump.kill('SIGSTOP');
+    await wall.query('ROLLBACK');
     rig.history.fault('F11', 'a transaction is left open, and so is a pg_dump');
 
     const until = performance.now() + IDLE_MS;

@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import type { Program } from '../e2e/support/program.js';
 import { eventually } from '../support/eventually.js';
 import { clockEnvironment, faketimeLibrary, type Master } from './rig/master.js';
 import { describeWhere } from './rig/needs.js';
@@ -15,6 +16,8 @@ describeWhere('clocks that are wrong', faketimeLibrary() ? [] : ['faketime'], ()
     for (const clock of ['+5m', '-5m']) wrong.set(clock, await rig.addMaster({ clock }));
   });
 
+  // Each test by itself, since only the last one comes to peace.
+  afterEach(() => rig.expectVerified());
   afterAll(() => rig.stop());
 
   it.each(['+5m', '-5m'])(
@@ -25,7 +28,7 @@ describeWhere('clocks that are wrong', faketimeLibrary() ? [] : ['faketime'], ()
       const [seen] = await rig.query<{ off: number }>(
         // As the master's own log has it, the fault is there: its newest line against the database's clock.
         `SELECT extract(epoch FROM to_timestamp($1 / 1000.0) - clock_timestamp())::float8 AS off`,
-        [timeOfLastLine(master)],
+        [timeOfLastLine(master.program)],
       );
       expect(Math.abs((seen?.off ?? 0) - (clock === '+5m' ? 300 : -300))).toBeLessThan(30);
       rig.history.fault('F12', `a leader with its clock at ${clock}`);
@@ -50,8 +53,8 @@ describeWhere('clocks that are wrong', faketimeLibrary() ? [] : ['faketime'], ()
   );
 
   it('a worker whose clock is wrong works, and all that is done is right (F12, I1, I2)', async () => {
-    await rig.addRealWorker('clock-ahead', ['--slots', '1'], clockEnvironment('+5m'));
-    await rig.addRealWorker('clock-behind', ['--slots', '1'], clockEnvironment('-5m'));
+    const ahead = await rig.addRealWorker('clock-ahead', ['--slots', '1'], clockEnvironment('+5m'));
+    const behind = await rig.addRealWorker('clock-behind', ['--slots', '1'], clockEnvironment('-5m'));
     const names = ['clock-ahead', 'clock-behind'];
     await eventually(
       async () => {
@@ -63,6 +66,11 @@ describeWhere('clocks that are wrong', faketimeLibrary() ? [] : ['faketime'], ()
       },
       { within: 20_000 },
     );
+    // As their own logs have it, the fault is there.
+    await eventually(() => {
+      expect(Math.abs(timeOfLastLine(ahead) - Date.now() - 300_000)).toBeLessThan(30_000);
+      expect(Math.abs(timeOfLastLine(behind) - Date.now() + 300_000)).toBeLessThan(30_000);
+    });
     rig.history.fault('F12', 'workers with their clocks at +5m and -5m');
     // The known workers stand aside, so that both have to work.
     await Promise.all(rig.workers.map((worker) => worker.stop()));
@@ -97,8 +105,8 @@ describeWhere('clocks that are wrong', faketimeLibrary() ? [] : ['faketime'], ()
     );
   }
 
-  function timeOfLastLine(master: Master): number {
-    const times = [...master.program.output.matchAll(/"time":("[^"]+"|\d+)/g)].map(([, time = '']) => time);
+  function timeOfLastLine({ output }: Program): number {
+    const times = [...output.matchAll(/"time":("[^"]+"|\d+)/g)].map(([, time = '']) => time);
     const last = times.at(-1) ?? '0';
     return last.startsWith('"') ? Date.parse(last.slice(1, -1)) : Number(last);
   }

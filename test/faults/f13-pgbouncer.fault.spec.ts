@@ -6,12 +6,15 @@ import { describeWhere } from './rig/needs.js';
 import { PooledServer } from './rig/pooled-server.js';
 import { Rig } from './rig/rig.js';
 
+/** Fewer than the masters' own pools would open. */
+const POOL_SIZE = 5;
+
 describeWhere('behind PgBouncer in transaction mode', pgbouncerProgram() ? [] : ['pgbouncer'], () => {
   let rig: Rig;
   let database: PooledServer;
 
   beforeAll(async () => {
-    database = await PooledServer.start();
+    database = await PooledServer.start(POOL_SIZE);
     rig = await Rig.start({ masters: 3, database });
   });
 
@@ -31,7 +34,8 @@ describeWhere('behind PgBouncer in transaction mode', pgbouncerProgram() ? [] : 
               count(*) FILTER (WHERE application_name IN ('ffmpeg-master lock', 'ffmpeg-master listener'))::int AS direct
        FROM pg_stat_activity`,
     );
-    expect(seen?.pooled).toBeLessThanOrEqual(5);
+    expect(seen?.pooled).toBeGreaterThan(0);
+    expect(seen?.pooled).toBeLessThanOrEqual(POOL_SIZE);
     expect(seen?.direct).toBe(4);
     await rig.peace();
   });

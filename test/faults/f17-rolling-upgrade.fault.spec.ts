@@ -4,14 +4,12 @@
  * every step each master that lives has to serve, and leadership is moved from one version to the other and back.
  */
 import { randomUUID } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Master } from '../../src/leadership/masters.repository.js';
 import { migrationStatus } from '../../src/database/migrations.js';
 import { call } from '../e2e/support/api.js';
-import { KEY, type MasterProcess } from '../e2e/support/cluster.js';
+import { KEY, leads, spawnMaster, untilReady, type MasterProcess } from '../e2e/support/master-process.js';
 import { Program, run } from '../e2e/support/program.js';
 import { eventually } from '../support/eventually.js';
 import {
@@ -19,9 +17,10 @@ import {
   describeWithPreviousRelease,
   migrationsOfPreviousRelease,
 } from '../support/previous-release.js';
+import { random } from '../support/seed.js';
+import { serverLog } from '../support/server-log.js';
 import { startTestPostgres, type TestPostgres } from '../support/test-postgres.js';
-import { leads, spawnMaster, untilReady } from './support/master-of-build.js';
-import { RoamingWorker, type Served } from './support/roaming-worker.js';
+import { RoamingWorker, type Served } from '../e2e/support/roaming-worker.js';
 
 type Version = 'old' | 'new';
 
@@ -30,6 +29,7 @@ const WORKERS = 6;
 const UNDER_WAY = 60;
 
 describeWithPreviousRelease(() => {
+  const chance = random();
   let postgres: TestPostgres;
   let pool: pg.Pool;
   let old: string;
@@ -154,7 +154,7 @@ describeWithPreviousRelease(() => {
       migrationsOfPreviousRelease().map((file) => file.replace('.sql', '')),
     );
     workers.push(
-      ...Array.from({ length: WORKERS }, (_, k) => new RoamingWorker(urls, `roaming-${k}`, served)),
+      ...Array.from({ length: WORKERS }, (_, k) => new RoamingWorker(urls, `roaming-${k}`, served, chance)),
     );
     await Promise.all(workers.map((worker) => worker.register()));
     const working = workers.map((worker) => worker.work());
@@ -278,13 +278,8 @@ describeWithPreviousRelease(() => {
 
   /** No deadlock (I13), and nothing that one version's statement missed on the other's schema. */
   async function expectQuietLogs(): Promise<void> {
-    const directory = join(postgres.directory, 'postgresql');
-    const files = (await readdir(directory, { recursive: true })).filter((name) => name.endsWith('.log'));
-    expect(files).not.toEqual([]);
-    const texts = await Promise.all(files.map((name) => readFile(join(directory, name), 'utf8')));
-    const errors = texts.flatMap((text) =>
-      text.split('\n').filter((line) => /\b(ERROR|FATAL|PANIC):/.test(line)),
-    );
+    const lines = (await serverLog(postgres)).split('\n');
+    const errors = lines.filter((line) => /\b(ERROR|FATAL|PANIC):/.test(line));
     const unexpected = errors.filter((line) => !EXPECTED_ERRORS.some((pattern) => pattern.test(line)));
     console.info(`${errors.length} errors in the server's log, ${unexpected.length} unexpected`);
     expect(unexpected).toEqual([]);

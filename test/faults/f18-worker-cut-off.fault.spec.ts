@@ -15,7 +15,9 @@ import { Rig } from './rig/rig.js';
 
 /** Long beside the two seconds for which a worker asks both masters before it says that nobody answers. */
 const LEASE = '12s';
-const GRACE = '14s';
+const GRACE_MS = 14_000;
+/** Of the rig. */
+const HEARTBEAT_MS = 1_000;
 
 let rig: Rig;
 
@@ -47,6 +49,8 @@ it('back when the job is another’s, a worker is told lost and kills ffmpeg at 
   const back = performance.now();
   await eventually(() => expect(isAlive(ffmpeg)).toBe(false), { within: 20_000, every: 5 });
   const after = performance.now() - back;
+  // Its next heartbeat tells it, and SIGKILL follows SIGTERM within 2 s.
+  expect(after).toBeLessThan(HEARTBEAT_MS + 5_000);
   await eventually(() =>
     expect(said(cutOff, 'attempt lost')).toMatchObject([{ job_id: job, lease_token: token }]),
   );
@@ -63,7 +67,12 @@ it('back when the job is another’s, a worker is told lost and kills ffmpeg at 
 it('unable to ask, it goes on for its grace, publishes nothing, then kills ffmpeg and cleans up (F18, I1, I3)', async () => {
   const links = await rig.link();
   const options = ['--slots', '2', '--queue', 'b'];
-  const worker = await rig.addRealWorker('b-cut', options, { WORKERS_OUTAGE_GRACE: GRACE }, links.urls());
+  const worker = await rig.addRealWorker(
+    'b-cut',
+    options,
+    { WORKERS_OUTAGE_GRACE: `${GRACE_MS}ms` },
+    links.urls(),
+  );
   const [long = ''] = await rig.submit(1, () => clip('b-long.mp4', ENDLESS, { queue: 'b' }));
   const [short = ''] = await rig.submit(1, () => clip('b-short.mp4', 20, { queue: 'b' }));
   const ends = await freeze(short);
@@ -84,6 +93,7 @@ it('unable to ask, it goes on for its grace, publishes nothing, then kills ffmpe
   expect(isAlive(goesOn)).toBe(true);
   await eventually(() => expect(isAlive(goesOn)).toBe(false), { within: 30_000 });
   const gone = performance.now() - cut;
+  expect(gone).toBeGreaterThan(GRACE_MS - HEARTBEAT_MS);
   await eventually(() => expect(attemptFolders(rig.outputDir)).toEqual([of(short)]));
   expect(published(rig.outputDir).has('b-short.mp4')).toBe(false);
   expect(said(worker, 'attempt reported')).toEqual([]);
@@ -105,7 +115,7 @@ it('unable to ask, it goes on for its grace, publishes nothing, then kills ffmpe
   expect(completed).toHaveLength(1);
   expect(of(short)).not.toBe(`${short}-${completed[0]?.lease_token}`);
   console.info(
-    `cut off for good, its ffmpeg was gone after ${(gone / 1000).toFixed(1)} s, by a grace of ${GRACE}`,
+    `cut off for good, its ffmpeg was gone after ${(gone / 1000).toFixed(1)} s, by a grace of ${GRACE_MS} ms`,
   );
 });
 

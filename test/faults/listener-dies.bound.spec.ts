@@ -23,6 +23,9 @@ it('a LISTEN session that dies silently is found, and meanwhile the poll brings 
   const found: number[] = [];
   const jobs: string[] = [];
   const caller = { name: 'team', url: () => here.url };
+  // A master is ready before it listens.
+  await eventually(() => expect(links.names.filter(isListener)).toHaveLength(1), { within: 20_000 });
+  await eventually(async () => expect(await elsewhere.metric('ffrtmp_listener_up')).toBe(1));
   for (let k = 0; k < repeats; k += 1) {
     expect(links.freeze(isListener)).toBe(1);
     const began = performance.now();

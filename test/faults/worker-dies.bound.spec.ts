@@ -1,5 +1,6 @@
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { findFfmpeg } from '../../src/worker/ffmpeg-binaries.js';
 import { eventually } from '../support/eventually.js';
@@ -8,6 +9,9 @@ import { Rig } from './rig/rig.js';
 import { measuring } from './selection.js';
 
 const { repeats } = measuring();
+
+/** Over which the workers die, on the average: longer than a heartbeat's and a sweep's interval. */
+const SPREAD_MS = 15_000;
 
 let rig: Rig;
 
@@ -45,6 +49,8 @@ it('workers killed -9 in their jobs: the jobs are queued again (I11, F1)', async
   );
   const killed = new Map<string, number>();
   for (const [k, worker] of rig.programs.entries()) {
+    // Anywhere between two heartbeats and two sweeps: together they would all be one draw.
+    await pause(rig.random.below((SPREAD_MS * 2) / repeats));
     worker.child.kill('SIGKILL');
     await worker.exit();
     killed.set(`doomed-${k}`, Date.now());

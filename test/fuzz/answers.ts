@@ -1,4 +1,5 @@
 /** What is wrong with an answer, in a sentence; undefined for a good one. */
+import { isOldPath } from '../../src/ffrtmp/wire/old-routes.js';
 import type { FuzzRequest } from './fuzz-request.js';
 import type { Operation } from './operations.js';
 import type { RawAnswer } from './raw-http.js';
@@ -18,13 +19,31 @@ export class Judge {
     const told = this.secrets.find((secret) => body.includes(secret));
     if (told !== undefined) return 'the answer holds a secret';
     if (status < 400 || status >= 500 || request.method === 'HEAD') return undefined;
-    return faultOfProblem(answer);
+    return isOldPath(pathOf(request)) ? faultOfPlainText(answer) : faultOfProblem(answer);
   }
+}
+
+/** As it went over the wire, without its query. */
+function pathOf({ bytes }: FuzzRequest): string {
+  const line = bytes.subarray(0, bytes.indexOf('\r\n')).toString('utf8');
+  return (line.split(' ')[1] ?? '').split('?', 1)[0] ?? '';
 }
 
 /** Stacks, statements and names of the database are nobody's business. */
 const INSIDE =
   /\n {4}at |node_modules|\/src\/|\/dist\/|\bffmpeg_master\.|\bSELECT\b|\bINSERT INTO\b|SQLSTATE|pg_/;
+
+/** A line of text, or of a wrong method nothing at all. What the server cannot read as HTTP it answers with a problem. */
+function faultOfPlainText(answer: RawAnswer): string | undefined {
+  const { status, headers, body } = answer;
+  const type = headers.get('content-type');
+  if (type?.startsWith('application/problem+json')) return faultOfProblem(answer);
+  if (status === 405 && type === undefined && body === '') return undefined;
+  if (type !== 'text/plain; charset=utf-8') return `${status} of an old route comes as ${type}`;
+  if (!/^.+\n$/.test(body)) return `the text of ${status} is ${JSON.stringify(body)}`;
+  const inside = INSIDE.exec(body)?.[0];
+  return inside === undefined ? undefined : `the text shows what is inside: ${JSON.stringify(inside)}`;
+}
 
 function faultOfProblem({ status, headers, body }: RawAnswer): string | undefined {
   const type = headers.get('content-type');

@@ -11,6 +11,7 @@ import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { isOldPath } from '../../src/ffrtmp/wire/old-routes.js';
 import { startMaster, type RunningMaster } from '../../src/api/start-master.js';
 import { verifyDatabase } from '../../src/commands/verify/verify-database.js';
 import { Settings } from '../../src/config/settings.js';
@@ -55,11 +56,14 @@ const errors: string[] = [];
 beforeAll(async () => {
   const begun = await routesMadeBy(start);
   master = begun.started;
-  routes = begun.routes;
+  // Those of ffmpeg-rtmp are in no document.
+  routes = begun.routes.filter((name) => !isOldPath(name.slice(name.indexOf(' ') + 1)));
   api = apiOf(master.url, KEY);
   const { host, port } = new URL(master.url);
   operations = operationsOf((await api('GET', '/api/v1/openapi.json')).body as OpenApiDocument);
   const targets = await setTargetsUp(api);
+  // Its lane is there before requests of all kinds take the tenant's thousand.
+  await api('POST', '/api/v1/jobs', { scenario: '720p-h264' });
   stage = { key: KEY, host, targets, methods: methodsByPath(routes) };
   waves = new Waves(Number(port));
   const password = decodeURIComponent(new URL(db.dsn).password);
@@ -158,7 +162,7 @@ function start(): Promise<RunningMaster> {
   Object.assign(settings.api, { host: '127.0.0.1', port: 0 });
   Object.assign(settings.database, {
     type: 'postgres',
-    dsn: db.dsn,
+    dsn: db.poolDsn,
     direct_dsn: db.dsn,
     migrate_dsn: db.dsn,
   });

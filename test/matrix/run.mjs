@@ -1,7 +1,8 @@
 /**
  * `npm run test:matrix`: the tests that meet SQL or the runtime, on the ends of what is supported:
  * PostgreSQL 18 with Node 20, PostgreSQL 15 with Node 22 and with Node 24, and behind PgBouncer. A cell is the project
- * `database` and the e2e tests tagged `runtime`. The last line sums the cells: `N passed, N failed`.
+ * `database` and the e2e tests tagged `runtime`, behind PgBouncer some faults as well. The last line sums the cells:
+ * `N passed, N failed`.
  *
  * Node 22 and 24 are npm packages that hold the real binary (test/toolchain/node-*), installed on demand.
  * The first cell runs on the Node that runs this script, and says so where that is not a Node 20.
@@ -22,6 +23,15 @@ const SUITES = [
   { args: ['--project', 'database'], filtered: false },
   { args: ['--project', 'e2e', '--tags-filter', 'runtime'], filtered: true },
 ];
+
+/** Those that meet the pool: its server, its sessions, and what many masters ask through it at once. */
+const POOLED_FAULTS = { brief: ['f05', 'f14', 'f15', 'f24'], ci: ['f02', 'f06'] };
+const POOLED_SUITES = Object.entries(POOLED_FAULTS).map(([FAULTS, names]) => ({
+  args: ['--project', 'faults', ...names.map((name) => `test/faults/${name}-`)],
+  filtered: false,
+  // Each selection has files of its own (test/faults/selection.ts).
+  env: { FAULTS },
+}));
 
 const total = { passed: 0, failed: 0, skipped: 0 };
 const table = [];
@@ -55,11 +65,12 @@ async function runCell({ postgres, node, pooler }) {
   console.log(`\n── PostgreSQL ${postgres}, Node ${version}${pooler ? `, behind ${pooler}` : ''} ──`);
   if (!version.startsWith(`v${node}.`))
     console.log(`This cell wants Node ${node}; Node ${version} is what is here.`);
-  for (const suite of SUITES) {
+  for (const suite of pooler === 'pgbouncer' ? [...SUITES, ...POOLED_SUITES] : SUITES) {
     const run = await vitest(binary, suite.args, {
       ...process.env,
       TEST_POSTGRES: postgres,
       TEST_POOLER: pooler ?? '',
+      ...suite.env,
     });
     // What a filter left out was not asked for; vitest calls it skipped.
     if (suite.filtered) run.skipped = 0;

@@ -28,6 +28,11 @@ export interface TestDatabase {
   readonly database: PooledDatabase;
 }
 
+/** Filling tables and holding locks take the time that a busy machine gives them, whatever masters may take. */
+const PATIENT = ['statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout']
+  .map((timeout) => `-c ${timeout}=0`)
+  .join(' ');
+
 /**
  * Call it at the top of a spec file or of a `describe`.
  * @param options.migrated whether the schema is there; default true
@@ -49,7 +54,7 @@ export function useDatabase(options: { migrated?: boolean; alone?: boolean } = {
     }
     const name = await createDatabase(server.dsn, options.migrated ?? true);
     const dsn = withDatabase(server.dsn, name);
-    const pool = new pg.Pool({ connectionString: dsn, max: 10, types: rowTypes });
+    const pool = new pg.Pool({ connectionString: dsn, max: 10, types: rowTypes, options: PATIENT });
     // A test that cuts sessions cuts this one's idle ones too.
     pool.on('error', () => undefined);
     const adminDsn = withDatabase(server.adminDsn, name);

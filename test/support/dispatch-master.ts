@@ -35,6 +35,7 @@ import { JobListRepository } from '../../src/jobs/job-list.repository.js';
 import { JobList } from '../../src/jobs/job-list.js';
 import { JobLogsRepository } from '../../src/jobs/job-logs.repository.js';
 import { JobLogsService } from '../../src/jobs/job-logs.service.js';
+import { JobsMetrics } from '../../src/jobs/jobs.metrics.js';
 import { JobsRepository } from '../../src/jobs/jobs.repository.js';
 import { JobsService } from '../../src/jobs/jobs.service.js';
 import { LaneDirectory } from '../../src/jobs/lane-directory.js';
@@ -147,6 +148,7 @@ export class DispatchMaster {
       new HandOver(parked, this.claims, this.lanes, lanes, this.queueDirectory, fit),
       signals,
       this.rates,
+      new JobsMetrics(metrics),
       this.settings,
       groups,
     );

@@ -2,9 +2,9 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from './free-port.js';
 
 export interface PgBouncer {
   /** The given dsn, through the pooler. */
@@ -18,7 +18,8 @@ export function pgbouncerProgram(): string | undefined {
 }
 
 /**
- * In front of the server of `dsn`, with its role and password.
+ * In front of the server of `dsn`, with its role and password. When that is back, it asks again within a second: of
+ * itself it would refuse everybody for 15 s after a refused login, seven times the bound for masters to be back.
  * @param poolSize connections to the server, for each of its databases
  */
 export async function startPgBouncer(program: string, dsn: string, poolSize = 5): Promise<PgBouncer> {
@@ -41,6 +42,7 @@ pool_mode = transaction
 max_client_conn = 2000
 default_pool_size = ${poolSize}
 server_idle_timeout = 30
+server_login_retry = 1
 `,
   );
   const asRoot = process.getuid?.() === 0;
@@ -57,13 +59,4 @@ server_idle_timeout = 30
       await rm(directory, { recursive: true, force: true });
     },
   };
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as AddressInfo;
-      probe.close(() => resolve(port));
-    });
-  });
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { registration } from '../../../test/support/registration.js';
 import { Connection } from './connection.js';
 
 export interface Fleet {
@@ -31,20 +32,10 @@ export async function register({
   const enroll = async (k: number) => {
     const url = urls[k % urls.length] as string;
     const connection = new Connection(url, key);
-    const { id } = await connection.callUntilAnswered<{ id: string }>('/api/v1/nodes', {
-      name: `bench-${randomUUID()}`,
-      instance_id: randomUUID(),
-      slots,
-      queues,
-      cpu_threads: 8,
-      cpu_model: 'simulated',
-      ram_total_bytes: 1,
-      gpus: [],
-      encoders: ['libx264'],
-      engines: ['ffmpeg'],
-      ffmpeg_version: 'none',
-      labels,
-    });
+    const { id } = await connection.callUntilAnswered<{ id: string }>(
+      '/api/v1/nodes',
+      registration(`bench-${randomUUID()}`, slots, { queues, labels }),
+    );
     nodes.push({ id, connection, url });
   };
   let next = 0;

@@ -1,5 +1,5 @@
 /** Masters as they run in production: `serve` of the build, a process each, every feature on. */
-import { freePort } from '../../../test/e2e/support/free-port.js';
+import { freePort } from '../../../test/support/free-port.js';
 import { Program } from '../../../test/e2e/support/program.js';
 import { cpuOf } from './cpu.js';
 

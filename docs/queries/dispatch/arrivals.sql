@@ -27,7 +27,7 @@ WITH held AS MATERIALIZED (
 ),
 answered AS (
   UPDATE ffmpeg_master.leases l
-  SET assigned_at = clock_timestamp(), expires_at = clock_timestamp() + $3::float8 * interval '1 millisecond'
+  SET assigned_at = clock_timestamp(), expires_at = clock_timestamp() + coalesce(l.lease_ms, $3::float8) * interval '1 millisecond'
   WHERE l.lease_token = ANY (ARRAY(SELECT h.lease_token FROM held h))
   RETURNING l.job_id, l.lease_token
 )

@@ -4,7 +4,7 @@
 WITH part AS MATERIALIZED (
   SELECT p.*, l.queue
   FROM (SELECT generate_series(1, (SELECT $8::int)) AS ordinal, unnest($3::int[]) AS lane_id, unnest($4::uuid[]) AS node_id,
-               unnest($5::uuid[]) AS claim_id, unnest($6::int[]) AS wanted) p
+               unnest($5::uuid[]) AS claim_id, unnest($6::int[]) AS wanted, unnest($9::int[]) AS lease_ms) p
   LEFT JOIN ffmpeg_master.lanes l ON l.id = p.lane_id
 ),
 queue_counter AS MATERIALIZED (
@@ -15,7 +15,8 @@ queue_counter AS MATERIALIZED (
 
 node AS MATERIALIZED (
  SELECT c.node_id, c.recent_claim_ids, n.name, n.slots - c.running AS room,
-        n.status = 'online' AND NOT n.draining AS able
+        n.status = 'online' AND NOT n.draining AND (SELECT coalesce(l.timeline = left(pg_walfile_name(pg_current_wal_lsn()), 8)
+           AND l.relation_oid = 'ffmpeg_master.leadership'::regclass, true) FROM ffmpeg_master.leadership l) AS able
  FROM (SELECT DISTINCT s.node_id FROM part s WHERE (SELECT count(*) FROM queue_counter) >= 0 ORDER BY s.node_id) s
  CROSS JOIN LATERAL (
    SELECT c.node_id, c.running, c.recent_claim_ids FROM ffmpeg_master.node_counters c
@@ -44,7 +45,7 @@ fitted AS (
   WINDOW node_so_far AS (PARTITION BY k.node_id ORDER BY k.ordinal)
 ),
 allowed AS MATERIALIZED (
-  SELECT f.ordinal, f.lane_id, f.node_id, f.node_name, f.claim_id, f.wanted, f.able, f.again, f.fits,
+  SELECT f.ordinal, f.lane_id, f.node_id, f.node_name, f.claim_id, f.wanted, f.lease_ms, f.able, f.again, f.fits,
          CASE WHEN q.name IS NULL OR q.paused THEN 0
               WHEN c.queue IS NULL THEN f.fits
               ELSE greatest(0, least(f.fits, q.max_running - c.running
@@ -74,7 +75,7 @@ locked AS MATERIALIZED (
   ) w
 ),
 matched AS MATERIALIZED (
-  SELECT u.id, u.place, u.lease_token, a.ordinal, a.node_id, a.node_name, a.claim_id
+  SELECT u.id, u.place, u.lease_token, a.ordinal, a.node_id, a.node_name, a.claim_id, a.lease_ms
   FROM (
     SELECT u.*, nextval('ffmpeg_master.lease_tokens') AS lease_token
     FROM locked k CROSS JOIN LATERAL unnest(k.ids, k.places, k.ordinals) AS u(id, place, ordinal)
@@ -90,7 +91,7 @@ taken AS (
   FROM matched m
   WHERE j.ctid = ANY (ARRAY(SELECT m.place FROM matched m)) AND j.id = m.id
     AND CASE WHEN j.status = 'queued' THEN NOT j.paused AND j.due_at IS NULL END
-  RETURNING m.ordinal, j.node_id, j.claim_id, j.tenant_id, j.tags, j.event_count, j.id, j.sequence_number, j.scenario, j.parameters, j.queue, j.priority, j.engine, j.attempt,
+  RETURNING m.ordinal, m.lease_ms, j.node_id, j.claim_id, j.tenant_id, j.tags, j.event_count, j.id, j.sequence_number, j.scenario, j.parameters, j.queue, j.priority, j.engine, j.attempt,
 j.timeout_seconds, j.created_at, j.lease_token, j.lane_id, j.position
 ),
 counted_queue AS (
@@ -101,10 +102,10 @@ counted_queue AS (
 
 leased AS (
  INSERT INTO ffmpeg_master.leases
-   (lease_token, job_id, node_id, claim_id, queue, timeout_seconds, media_seconds, assigned_at, expires_at)
+   (lease_token, job_id, node_id, claim_id, queue, timeout_seconds, media_seconds, assigned_at, lease_ms, expires_at)
  SELECT t.lease_token, t.id, t.node_id, t.claim_id, t.queue, t.timeout_seconds,
-        coalesce(t.parameters ->> 'duration_seconds', t.parameters ->> 'duration')::real, now(),
-        clock_timestamp() + $7::float8 * interval '1 millisecond'
+        coalesce(t.parameters ->> 'duration_seconds', t.parameters ->> 'duration')::real, now(), t.lease_ms,
+        clock_timestamp() + coalesce(t.lease_ms, $7::float8) * interval '1 millisecond'
  FROM taken t
 ),
 counted_node AS (

@@ -4,8 +4,8 @@
 WITH held AS MATERIALIZED (
   SELECT i.*, l.*
   FROM (SELECT i.*
-        FROM unnest((SELECT $1::uuid[]), (SELECT $2::uuid[]), (SELECT $3::bigint[]), (SELECT $4::boolean[]), (SELECT $5::real[]), (SELECT $6::real[]), (SELECT $7::real[]), (SELECT $8::real[]))
-          WITH ORDINALITY AS i(node_id, job_id, lease_token, started, progress, fps, speed, duration_seconds, ordinal)
+        FROM unnest((SELECT $1::uuid[]), (SELECT $2::uuid[]), (SELECT $3::bigint[]), (SELECT $4::boolean[]), (SELECT $5::real[]), (SELECT $6::real[]), (SELECT $7::real[]), (SELECT $8::real[]), (SELECT $13::int[]))
+          WITH ORDINALITY AS i(node_id, job_id, lease_token, started, progress, fps, speed, duration_seconds, limit_seconds, ordinal)
         ORDER BY i.lease_token) i
   CROSS JOIN LATERAL (
     SELECT l.revoked, l.canceled, l.paused_at IS NOT NULL AS paused, l.clock_from IS NULL AS not_begun
@@ -16,11 +16,12 @@ WITH held AS MATERIALIZED (
 ),
 extended AS (
   UPDATE ffmpeg_master.leases l
-  SET expires_at = clock_timestamp() + $9::float8 * interval '1 millisecond',
+  SET expires_at = clock_timestamp() + coalesce(l.lease_ms, $9::float8) * interval '1 millisecond',
       progressed_at = CASE WHEN h.progress > l.progress THEN now() ELSE l.progressed_at END,
       progress = greatest(h.progress, l.progress),
       fps = coalesce(h.fps, l.fps), speed = coalesce(h.speed, l.speed),
-      media_seconds = coalesce(h.duration_seconds, l.media_seconds)
+      media_seconds = coalesce(h.duration_seconds, l.media_seconds),
+      timeout_seconds = coalesce(l.timeout_seconds, h.limit_seconds)
   FROM held h WHERE l.lease_token = h.lease_token AND NOT h.revoked
 ),
 seen AS MATERIALIZED (

@@ -3,13 +3,14 @@
 -- RequeueExpiredLeases
 WITH fence AS MATERIALIZED (SELECT 1 FROM ffmpeg_master.leadership WHERE epoch = $1::bigint AND master_id = $2::uuid FOR SHARE),
 calm AS MATERIALIZED (
- SELECT 1 FROM ffmpeg_master.cluster_presence c CROSS JOIN fence
+ SELECT c.outage_ended_at FROM ffmpeg_master.cluster_presence c CROSS JOIN fence
  WHERE c.last_seen_at > now() - interval '5 seconds'
    AND (c.outage_ended_at IS NULL OR c.outage_ended_at + $3::float8 * interval '1 millisecond' < now())
 ),
 silent AS MATERIALIZED (
   SELECT l.lease_token, l.job_id, l.revoked FROM ffmpeg_master.leases l CROSS JOIN calm
-  WHERE l.expires_at < now() LIMIT 200
+  WHERE l.expires_at < now() AND (l.lease_ms IS NULL OR calm.outage_ended_at IS NULL
+     OR calm.outage_ended_at + l.lease_ms * interval '1 millisecond' < now()) LIMIT 200
 ),
 found AS MATERIALIZED (
   SELECT j.* FROM ffmpeg_master.jobs j

@@ -3,7 +3,7 @@
 -- RetireSilentNodes
 WITH fence AS MATERIALIZED (SELECT 1 FROM ffmpeg_master.leadership WHERE epoch = $1::bigint AND master_id = $2::uuid FOR SHARE),
 calm AS MATERIALIZED (
- SELECT 1 FROM ffmpeg_master.cluster_presence c CROSS JOIN fence
+ SELECT c.outage_ended_at FROM ffmpeg_master.cluster_presence c CROSS JOIN fence
  WHERE c.last_seen_at > now() - interval '5 seconds'
    AND (c.outage_ended_at IS NULL OR c.outage_ended_at + $3::float8 * interval '1 millisecond' < now())
 ),

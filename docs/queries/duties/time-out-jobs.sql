@@ -3,7 +3,7 @@
 -- TimeOutJobs
 WITH fence AS MATERIALIZED (SELECT 1 FROM ffmpeg_master.leadership WHERE epoch = $1::bigint AND master_id = $2::uuid FOR SHARE),
 calm AS MATERIALIZED (
- SELECT 1 FROM ffmpeg_master.cluster_presence c CROSS JOIN fence
+ SELECT c.outage_ended_at FROM ffmpeg_master.cluster_presence c CROSS JOIN fence
  WHERE c.last_seen_at > now() - interval '5 seconds'
    AND (c.outage_ended_at IS NULL OR c.outage_ended_at + $3::float8 * interval '1 millisecond' < now())
 ),
@@ -18,7 +18,8 @@ CASE WHEN l.revoked OR l.paused_at IS NOT NULL THEN NULL
              $5::float8 * interval '1 millisecond' + l.media_seconds / 60 * $6::float8 * interval '1 millisecond')
            THEN 'It ran for longer than it may.' END
     WHEN coalesce(l.progressed_at, l.clock_from) < now() - $5::float8 * interval '1 millisecond'
-      THEN 'It made no progress for too long.' END IS NOT NULL LIMIT 200
+      THEN 'It made no progress for too long.' END IS NOT NULL AND (l.lease_ms IS NULL OR calm.outage_ended_at IS NULL
+     OR calm.outage_ended_at + l.lease_ms * interval '1 millisecond' < now()) LIMIT 200
 ),
 found AS MATERIALIZED (
   SELECT j.* FROM ffmpeg_master.jobs j

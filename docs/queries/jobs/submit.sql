@@ -74,7 +74,8 @@ waiting AS MATERIALIZED (
 
 node AS MATERIALIZED (
  SELECT c.node_id, c.recent_claim_ids, n.name, n.slots - c.running AS room,
-        n.status = 'online' AND NOT n.draining AS able
+        n.status = 'online' AND NOT n.draining AND (SELECT coalesce(l.timeline = left(pg_walfile_name(pg_current_wal_lsn()), 8)
+           AND l.relation_oid = 'ffmpeg_master.leadership'::regclass, true) FROM ffmpeg_master.leadership l) AS able
  FROM (SELECT DISTINCT s.node_id FROM offered s WHERE NOT EXISTS (SELECT FROM waiting) ORDER BY s.node_id) s
  CROSS JOIN LATERAL (
    SELECT c.node_id, c.running, c.recent_claim_ids FROM ffmpeg_master.node_counters c
@@ -128,10 +129,10 @@ submitted_event AS (
 
 leased AS (
  INSERT INTO ffmpeg_master.leases
-   (lease_token, job_id, node_id, claim_id, queue, timeout_seconds, media_seconds, assigned_at, expires_at)
+   (lease_token, job_id, node_id, claim_id, queue, timeout_seconds, media_seconds, assigned_at, lease_ms, expires_at)
  SELECT t.lease_token, t.id, t.node_id, t.claim_id, t.queue, t.timeout_seconds,
-        coalesce(t.parameters ->> 'duration_seconds', t.parameters ->> 'duration')::real, now(),
-        clock_timestamp() + $4::float8 * interval '1 millisecond'
+        coalesce(t.parameters ->> 'duration_seconds', t.parameters ->> 'duration')::real, now(), NULL::int,
+        clock_timestamp() + coalesce(NULL::int, $4::float8) * interval '1 millisecond'
  FROM handed t
 ),
 counted_node AS (

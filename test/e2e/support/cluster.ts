@@ -7,17 +7,10 @@ import type { PgBouncer } from '../../support/pgbouncer.js';
 import { startTestPooler } from '../../support/test-pooler.js';
 import { startTestPostgres, type TestPostgres } from '../../support/test-postgres.js';
 import { eventually } from '../../support/eventually.js';
+import { freePort } from '../../support/free-port.js';
 import { call, type Answer } from './api.js';
-import { freePort } from './free-port.js';
+import { KEY, leads, spawnMaster, untilReady, type MasterProcess } from './master-process.js';
 import { Program, run } from './program.js';
-
-export const KEY = 'end-to-end-test-key';
-
-export interface MasterProcess {
-  readonly program: Program;
-  readonly url: string;
-  readonly metricsUrl: string;
-}
 
 export interface ClusterOptions {
   readonly masters: number;
@@ -53,27 +46,12 @@ export class Cluster {
 
   /** Starts a master and waits until it is ready. */
   async addMaster(env: Readonly<Record<string, string>> = {}): Promise<MasterProcess> {
-    const [port, metrics] = [await freePort(), await freePort()];
-    const program = new Program(['serve'], {
-      DATABASE_DSN: this.pooler?.dsn ?? this.postgres.dsn,
-      DATABASE_DIRECT_DSN: this.postgres.dsn,
-      API_HOST: '127.0.0.1',
-      API_PORT: String(port),
-      METRICS_PORT: String(metrics),
-      MASTER_API_KEY: KEY,
-      ...this.env,
-      ...env,
+    const master = await spawnMaster({
+      dsn: this.pooler?.dsn ?? this.postgres.dsn,
+      env: { DATABASE_DIRECT_DSN: this.postgres.dsn, ...this.env, ...env },
     });
-    this.programs.push(program);
-    const master = { program, url: `http://127.0.0.1:${port}`, metricsUrl: `http://127.0.0.1:${metrics}` };
-    await eventually(
-      async () => {
-        if (!program.running) throw new Error(`the master ended:\n${program.output}`);
-        const { status } = await call(`${master.url}/health/ready`);
-        if (status !== 200) throw new Error(`the master is not ready:\n${program.output}`);
-      },
-      { within: 30_000 },
-    );
+    this.programs.push(master.program);
+    await untilReady(master);
     this.masters.push(master);
     return master;
   }
@@ -115,10 +93,7 @@ export class Cluster {
   leader(within = 10_000): Promise<MasterProcess> {
     return eventually(
       async () => {
-        for (const master of this.masters.filter(({ program }) => program.running)) {
-          const answer = await call(`${master.url}/health/leader`).catch(() => undefined);
-          if (answer?.status === 200) return master;
-        }
+        for (const master of this.masters) if (await leads(master)) return master;
         throw new Error('no master leads');
       },
       { within, every: 5 },

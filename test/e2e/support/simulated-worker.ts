@@ -1,14 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import type { ClaimedAttempt } from '../../../src/protocol/claim.js';
 import type { ReportAnswer } from '../../../src/protocol/report.js';
+import { registration } from '../../support/registration.js';
 import { call } from './api.js';
-import { KEY } from './cluster.js';
+import { KEY } from './master-process.js';
 
 export interface SimulatedWorkerOptions {
   /** Another one is taken for each request, as behind a balancer. */
   readonly urls: readonly string[];
   readonly slots: number;
   readonly name: string;
+  /** Place of the first of them that it asks, so that not all begin with the same. */
+  readonly first: number;
 }
 
 /** A worker without ffmpeg: claims over HTTP, does nothing, reports success and claims in the same request. */
@@ -18,24 +21,17 @@ export class SimulatedWorker {
   readonly outcomes = new Map<string, number>();
   private node = '';
   private stopping = false;
-  private turn = Math.floor(Math.random() * 1000);
+  private turn: number;
 
-  constructor(private readonly options: SimulatedWorkerOptions) {}
+  constructor(private readonly options: SimulatedWorkerOptions) {
+    this.turn = options.first;
+  }
 
   async register(): Promise<void> {
-    const { body } = await this.post<{ id: string }>('/api/v1/nodes', {
-      name: this.options.name,
-      instance_id: randomUUID(),
-      slots: this.options.slots,
-      cpu_threads: 8,
-      cpu_model: 'simulated',
-      ram_total_bytes: 1,
-      gpus: [],
-      encoders: ['libx264'],
-      engines: ['ffmpeg'],
-      ffmpeg_version: 'none',
-      labels: {},
-    });
+    const { body } = await this.post<{ id: string }>(
+      '/api/v1/nodes',
+      registration(this.options.name, this.options.slots),
+    );
     this.node = body.id;
   }
 

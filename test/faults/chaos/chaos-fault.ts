@@ -15,7 +15,7 @@ export interface ChaosFault {
   /** Begins with its number in guarantees.md: `F2 leader killed`. */
   readonly name: string;
   /** Faults of one kind exclude one another: a server cannot be restarted while it is promoted. */
-  readonly excludes?: 'database' | 'master';
+  readonly excludes?: 'database' | 'master' | 'real worker';
   /**
    * Injects it, waits for as long as it lasts, and heals. Answers in words what happened, or undefined where it
    * could not happen now. Throws where what must happen then did not.

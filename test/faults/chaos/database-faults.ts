@@ -1,12 +1,18 @@
 /** A database that restarts, fails over, is full of connections or of old snapshots, and loses its sessions. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import pg from 'pg';
 import { expect } from 'vitest';
+import { eventually } from '../../support/eventually.js';
+import { debianBinaries } from '../rig/debian-server.js';
 import type { ChaosFault, Stage } from './chaos-fault.js';
 
 export const DATABASE_FAULTS: readonly ChaosFault[] = [
   {
     name: 'F5 random backends terminated',
-    inject: async (stage) => terminated(stage, `application_name LIKE 'ffmpeg-master%' AND random() < 0.4`),
+    // Which of them follows from the seed, as far as the server's processes allow.
+    inject: async (stage) =>
+      terminated(stage, `application_name LIKE 'ffmpeg-master%'`, () => stage.rig.random.next() < 0.4),
   },
   {
     name: 'F5 lock sessions terminated',
@@ -108,6 +114,37 @@ export const DATABASE_FAULTS: readonly ChaosFault[] = [
     },
   },
   {
+    name: 'F11 a pg_dump left open',
+    excludes: 'database',
+    inject: async ({ pair, lasts, between }) => {
+      const dump = spawn(
+        `${debianBinaries}/pg_dump`,
+        ['-f', '/dev/null', pair.adminDsn([pair.primary.address])],
+        { stdio: 'ignore' },
+      );
+      const ended = once(dump, 'close');
+      const milliseconds = between(3_000, 10_000);
+      const snapshots = () =>
+        pair.primary.sql(
+          `SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+           WHERE a.application_name = 'pg_dump' AND l.relation = 'ffmpeg_master.jobs'::regclass`,
+        );
+      try {
+        await eventually(async () => expect(await snapshots()).not.toBe('0'), { within: 5_000, every: 5 });
+        dump.kill('SIGSTOP');
+        await lasts(milliseconds);
+        if ((await snapshots()) === '0') return undefined;
+      } catch {
+        // It was over before anybody looked, or the database is away.
+        return undefined;
+      } finally {
+        dump.kill('SIGKILL');
+        await ended;
+      }
+      return `for ${milliseconds} ms`;
+    },
+  },
+  {
     name: 'F19 claims too slow for their timeout',
     excludes: 'database',
     inject: async ({ rig, pair, lasts }) => {
@@ -126,9 +163,16 @@ export const DATABASE_FAULTS: readonly ChaosFault[] = [
   },
 ];
 
-async function terminated({ pair }: Stage, where: string): Promise<string | undefined> {
+/** Those of them that are chosen; by default all. */
+async function terminated(
+  { pair }: Stage,
+  where: string,
+  chosen: () => boolean = () => true,
+): Promise<string | undefined> {
+  const found = await pair.primary.sql(`SELECT pid FROM pg_stat_activity WHERE ${where} ORDER BY pid`);
+  const pids = found.split('\n').filter((pid) => pid !== '' && chosen());
   const ended = await pair.primary.sql(
-    `SELECT count(*) FROM (SELECT pg_terminate_backend(pid) AS done FROM pg_stat_activity WHERE ${where}) t WHERE done`,
+    `SELECT count(*) FROM unnest('{${pids.join(',')}}'::int[]) pid WHERE pg_terminate_backend(pid)`,
   );
   return ended === '0' ? undefined : `${ended} backends`;
 }

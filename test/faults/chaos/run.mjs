@@ -1,5 +1,5 @@
 /**
- * `npm run chaos -- --minutes N --seed S`: random faults from the whole list under load, then the checker and
+ * `npm run chaos -- --minutes N --seed S`: random faults of the list, all but those that chaos.ts names, under load, then the checker and
  * `verify`. Prints the seed, each fault as it happens, and how many of which kind there were.
  */
 import { spawn } from 'node:child_process';

@@ -11,6 +11,12 @@ export interface JobEvent {
   readonly to_status: JobStatus;
   readonly node_id: string | null;
   readonly lease_token: number | null;
+  /** Who did it: `leader/7` or `master` for their own duties, null for what workers do by claims and heartbeats. */
+  readonly actor: string | null;
+  /** Its place in the stream of all events: by generation, transaction and id. */
+  readonly generation: number;
+  readonly xid: string;
+  readonly id: number;
   /** Milliseconds since 1970, by the database's clock. */
   readonly at: number;
 }
@@ -63,12 +69,17 @@ export function groupBy<T, K>(all: Iterable<T>, key: (one: T) => K): Map<K, T[]>
 export function operationsOf<K extends Operation['kind']>(
   operations: readonly Operation[],
   kind: K,
-): Extract<Operation, { kind: K }>[] {
-  return operations.filter((one): one is Extract<Operation, { kind: K }> => one.kind === kind);
+): (Operation & { kind: K })[] {
+  return operations.filter((one): one is Operation & { kind: K } => one.kind === kind);
 }
 
 export function eventsByJob(events: readonly JobEvent[]): Map<string, JobEvent[]> {
   return groupBy(events, ({ job_id }) => job_id);
+}
+
+/** Whether an attempt is open. */
+export function isUnderWay(status: string | null): boolean {
+  return status === 'assigned' || status === 'running';
 }
 
 export function violation(invariant: string, detail: string): Violation {

@@ -1,6 +1,7 @@
 /** Leases: never two at once (I2), an old one changes nothing (I3), no more of them than there is room (I7). */
 import { attemptsOf, handOutsOf } from './attempts.js';
 import { eventsByJob, groupBy, operationsOf, violation, type Judge, type Violation } from './evidence.js';
+import { falseAnswers } from './report-judges.js';
 
 /** Tokens of a job rise, in the log and in the order of the answers; no two leases are believed in at once. */
 export const i2: Judge = ({ operations, events }) => {
@@ -43,9 +44,20 @@ export const i2: Judge = ({ operations, events }) => {
   return found;
 };
 
-/** An old token changes nothing: no acceptance and no extension once a newer one was out. */
-export const i3: Judge = ({ operations }) => {
+/** An old token changes nothing: no acceptance, no extension and no event once a newer one was out. */
+export const i3: Judge = (evidence) => {
+  const { operations, events } = evidence;
   const found: Violation[] = [];
+  for (const [job, log] of eventsByJob(events)) {
+    let newest: number | null = null;
+    for (const { n, type, lease_token } of log) {
+      if (type === 'assigned') newest = lease_token;
+      else if (newest !== null && lease_token !== null && lease_token !== newest)
+        found.push(
+          violation('I3', `job ${job}, n ${n}: ${type} with token ${lease_token} after ${newest} was given`),
+        );
+    }
+  }
   const given = groupBy(handOutsOf(operations), ({ job_id }) => job_id);
   const newerThan = (job: string, token: number, before: number) =>
     given.get(job)?.find(({ lease_token, end }) => lease_token > token && end < before)?.lease_token;
@@ -72,7 +84,7 @@ export const i3: Judge = ({ operations }) => {
     .filter(({ outcome }) => outcome === 'accepted');
   for (const [token, all] of groupBy(accepted, ({ lease_token }) => lease_token))
     if (all.length > 1) found.push(violation('I3', `token ${token} had ${all.length} accepted reports`));
-  return found;
+  return [...found, ...falseAnswers(evidence)];
 };
 
 export const i7: Judge = ({ operations }) => {

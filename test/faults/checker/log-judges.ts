@@ -1,14 +1,8 @@
 /** The event log: legal steps (I5), bounded attempts that end once (I6), no gap, in the log or on the stream (I10). */
 import { isLegal } from '../../../src/jobs/state-machine.js';
-import {
-  eventsByJob,
-  groupBy,
-  operationsOf,
-  violation,
-  type Judge,
-  type JobEvent,
-  type Violation,
-} from './evidence.js';
+import { MOST_RELEASES } from './endings.js';
+import { misheard, numbers } from './streams.js';
+import { eventsByJob, isUnderWay, violation, type Judge, type JobEvent, type Violation } from './evidence.js';
 
 export const i5: Judge = ({ events }) => {
   const found: Violation[] = [];
@@ -52,7 +46,8 @@ export const i6: Judge = ({ events, jobs, quiet }) => {
       open = false;
       released = type === 'released' ? released + 1 : 0;
       if (type !== 'released') ended += 1;
-      if (released > 20) found.push(violation('I6', `job ${job} was released ${released} times in a row`));
+      if (released > MOST_RELEASES)
+        found.push(violation('I6', `job ${job} was released ${released} times in a row`));
     }
     const allowed = (retries.get(job) ?? Infinity) + 1;
     if (ended > allowed)
@@ -62,33 +57,11 @@ export const i6: Judge = ({ events, jobs, quiet }) => {
   return found;
 };
 
-/** The log of a job is 1, 2, 3 …; who read the stream of all heard each event once and each job's in order. */
-export const i10: Judge = ({ operations, events, quiet }) => {
+/** The log of a job is 1, 2, 3 …, and so is what the readers of the stream hear of it. */
+export const i10: Judge = (evidence) => {
   const found: Violation[] = [];
-  const logs = eventsByJob(events);
-  for (const [job, log] of logs)
+  for (const [job, log] of eventsByJob(evidence.events))
     if (log.some(({ n }, k) => n !== k + 1))
-      found.push(violation('I10', `the events of job ${job} are ${log.map(({ n }) => n).join(', ')}`));
-  const heard = groupBy(operationsOf(operations, 'streamed'), ({ by }) => by);
-  // Whoever was told that its place is gone reads the state anew: it may miss what came before, and hears nothing twice.
-  const reset = new Set(operationsOf(operations, 'reset').map(({ by }) => by));
-  for (const [reader, all] of heard) {
-    const perJob = groupBy(all, ({ job_id }) => job_id);
-    for (const [job, told] of perJob) {
-      const follows = (n: number, last: number) => (reset.has(reader) ? n > last : n === last + 1);
-      if (told.some(({ n }, k) => k > 0 && !follows(n, told[k - 1]?.n ?? 0)))
-        found.push(violation('I10', `${reader} heard of job ${job}: ${told.map(({ n }) => n).join(', ')}`));
-    }
-    if (!quiet || reset.has(reader)) continue;
-    for (const [job, log] of logs) {
-      const last = perJob.get(job)?.at(-1)?.n ?? 0;
-      if (last !== log.length)
-        found.push(violation('I10', `${reader} heard of job ${job} up to ${last} of ${log.length} events`));
-    }
-  }
-  return found;
+      found.push(violation('I10', `the events of job ${job} are ${numbers(log)}`));
+  return [...found, ...misheard(evidence)];
 };
-
-function isUnderWay(status: string | null): boolean {
-  return status === 'assigned' || status === 'running';
-}

@@ -27,18 +27,20 @@ export const i4: Judge = ({ operations, terms }) => {
 /** Milliseconds for which a leader may believe in its term without an answer (election.ts). */
 const TRUST_FOR = 1_500;
 
-/** A draining master gives nothing to a claim that it had not met before, and ends well. */
+/** A draining master gives nothing to a claim that nobody had met before, whether alone or on a report, and ends well. */
 export const i12: Judge = ({ operations }) => {
   const found: Violation[] = [];
-  const claims = operationsOf(operations, 'claim');
+  const claims = [...operationsOf(operations, 'claim'), ...operationsOf(operations, 'report')];
   for (const { master, begin, end = Infinity, exit_status } of operationsOf(operations, 'drain')) {
     if (exit_status !== 0)
       found.push(violation('I12', `${master} ended with ${exit_status} when it was told to stop`));
     for (const late of claims) {
       if (late.at !== master || late.begin < begin || late.begin > end || late.handed.length === 0) continue;
-      const repeated = claims.some((one) => one.claim_id === late.claim_id && one.begin < late.begin);
+      const { kind, claim_id } = late;
+      const repeated =
+        claim_id !== undefined && claims.some((one) => one.claim_id === claim_id && one.begin < late.begin);
       if (!repeated)
-        found.push(violation('I12', `${master} gave jobs to the claim ${late.claim_id} while it drained`));
+        found.push(violation('I12', `${master} gave jobs to the ${kind} ${claim_id} while it drained`));
     }
   }
   return found;

@@ -1,12 +1,14 @@
 /** Nothing acknowledged is lost (I1), what was planned runs once (I8), a repeat is no second job (I9). */
 import { isTerminal } from '../../../src/protocol/job-status.js';
 import { eventsByJob, groupBy, operationsOf, violation, type Judge, type Violation } from './evidence.js';
+import { lostReports } from './report-judges.js';
 
-/** An acknowledged submit is there; where there was peace it ended. An acknowledged report left its event. */
-export const i1: Judge = ({ operations, jobs, events, quiet }) => {
+/** An acknowledged submit is there; where there was peace it ended. An acknowledged report, cancel or retry left its event. */
+export const i1: Judge = (evidence) => {
+  const { operations, jobs, events, quiet } = evidence;
   const found: Violation[] = [];
   const atTheEnd = new Map(jobs.map((job) => [job.id, job]));
-  const endings = new Set(events.map((event) => `${event.job_id} ${event.lease_token} ${event.type}`));
+  const typesOf = new Set(events.map(({ job_id, type }) => `${job_id} ${type}`));
   for (const { job_ids } of operationsOf(operations, 'submit')) {
     for (const id of job_ids) {
       const job = atTheEnd.get(id);
@@ -15,16 +17,15 @@ export const i1: Judge = ({ operations, jobs, events, quiet }) => {
         found.push(violation('I1', `job ${id} is still ${job.status} though there was peace`));
     }
   }
-  for (const { results } of operationsOf(operations, 'report')) {
-    for (const { job_id, lease_token, status, outcome } of results) {
-      if (outcome !== 'accepted' || status !== 'completed') continue;
-      if (!endings.has(`${job_id} ${lease_token} completed`))
-        found.push(
-          violation('I1', `the accepted report of job ${job_id}, token ${lease_token}, left no event`),
-        );
-    }
+  for (const [kind, type] of [
+    ['cancel', 'canceled'],
+    ['retry', 'retried'],
+  ] as const) {
+    for (const { job_id, status } of operationsOf(operations, kind))
+      if (status !== undefined && status < 300 && !typesOf.has(`${job_id} ${type}`))
+        found.push(violation('I1', `the acknowledged ${kind} of job ${job_id} left no event`));
   }
-  return found;
+  return [...found, ...lostReports(evidence)];
 };
 
 /** A job with run_at is not claimed before, and comes into its queue once. */
@@ -40,12 +41,14 @@ export const i8: Judge = ({ events, jobs, quiet }) => {
     const wasEarly = (log[0]?.at ?? Infinity) < run_at;
     if (quiet && wasEarly && promoted.length === 0 && status !== 'canceled')
       found.push(violation('I8', `job ${id} was due and never promoted`));
-    const first = log.findIndex(({ type }) => type === 'promoted');
+    const first = log.findIndex((event) => event === promoted[0]);
     const assigned = log.findIndex(({ type }) => type === 'assigned');
     // By the order of the log: an event bears the time at which its statement began, and a claim's may have begun
     // before the promotion that it then saw.
-    if ((assigned >= 0 && assigned < first) || (log[first]?.at ?? Infinity) < run_at)
-      found.push(violation('I8', `job ${id} was claimed or promoted before its time`));
+    if (assigned >= 0 && assigned < first)
+      found.push(violation('I8', `job ${id} was claimed before its time`));
+    if ((promoted[0]?.at ?? Infinity) < run_at)
+      found.push(violation('I8', `job ${id} was promoted before its time`));
   }
   return found;
 };

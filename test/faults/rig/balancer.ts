@@ -5,7 +5,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { call } from '../../e2e/support/api.js';
-import { freePort } from '../../e2e/support/free-port.js';
+import { freePort } from '../../support/free-port.js';
 import { eventually } from '../../support/eventually.js';
 import type { Master } from './master.js';
 

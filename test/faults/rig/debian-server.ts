@@ -11,7 +11,7 @@ import { promisify } from 'node:util';
 import { processExists } from '../../../src/database/embedded/process-exists.js';
 import { giveTo, serverAccount, type ServerAccount } from '../../../src/database/embedded/server-account.js';
 import { eventually } from '../../support/eventually.js';
-import { freePort } from '../../e2e/support/free-port.js';
+import { freePort } from '../../support/free-port.js';
 import type { Address } from './fault-proxy.js';
 
 const run = promisify(execFile);

@@ -54,6 +54,7 @@ export class FaultProxy {
   private readonly links = new Set<Link>();
   private readonly unanswered = new Set<Socket>();
   private readonly holding = new Map<Direction, LinkPick>();
+  private holdingFrom: { text: string; which: LinkPick } | undefined;
   private refusing: 'no' | 'reset' | 'silent' = 'no';
   private doomed: { request: RegExp; resolve: () => void } | undefined;
 
@@ -99,9 +100,20 @@ export class FaultProxy {
     return chosen.length;
   }
 
-  /** Ends `hold`, `freeze` and `refuse`. */
+  /** A link of `which` stops forwarding to the server with the first message that has this text, until `release`. */
+  holdFrom(text: string, which: LinkPick = ANY): void {
+    this.holdingFrom = { text, which };
+  }
+
+  /** Whether a client's message with this text is held back now. */
+  holds(text: string): boolean {
+    return [...this.links].some((link) => link.holds(text));
+  }
+
+  /** Ends `hold`, `holdFrom`, `freeze` and `refuse`. */
   release(): void {
     this.holding.clear();
+    this.holdingFrom = undefined;
     this.refusing = 'no';
     for (const link of this.links) for (const direction of BOTH) link.release(direction);
   }
@@ -159,6 +171,8 @@ export class FaultProxy {
         this.doomed = undefined;
         return doomed.resolve;
       },
+      isHeldFrom: (bytes) =>
+        this.holdingFrom?.which(link.name) === true && bytes.includes(this.holdingFrom.text),
       onNamed: () => {
         for (const [direction, which] of this.holding) if (which(link.name)) link.hold(direction);
       },
@@ -174,6 +188,8 @@ interface LinkOptions {
   readonly counts: FaultCounts;
   /** What to call once the answer to these bytes was cut; undefined where they are to be answered. */
   readonly isDoomed: (bytes: Buffer) => (() => void) | undefined;
+  /** Whether nothing is forwarded to the server from these bytes on. */
+  readonly isHeldFrom: (bytes: Buffer) => boolean;
   readonly onNamed: () => void;
   readonly onGone: () => void;
 }
@@ -213,6 +229,10 @@ class Link {
     if (!this.held.has(direction)) this.held.set(direction, []);
   }
 
+  holds(text: string): boolean {
+    return this.held.get('to-server')?.some((bytes) => bytes.includes(text)) === true;
+  }
+
   release(direction: Direction): void {
     const bytes = this.held.get(direction);
     if (bytes === undefined) return;
@@ -238,6 +258,7 @@ class Link {
       if (this.name !== '') this.options.onNamed();
     }
     this.doom ??= this.options.isDoomed(bytes);
+    if (this.options.isHeldFrom(bytes)) this.hold('to-server');
     this.forward('to-server', bytes);
   }
 

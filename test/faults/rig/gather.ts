@@ -23,7 +23,7 @@ export async function gather({ database, history, outputs, quiet }: Sources): Pr
 }
 
 const EVENTS = `
-  SELECT job_id, n, type, from_status, to_status, node_id, lease_token::float8 AS lease_token,
+  SELECT job_id, n, type, from_status, to_status, node_id, lease_token::float8 AS lease_token, actor, generation, xid::text AS xid, id::float8 AS id,
          (extract(epoch FROM at) * 1000)::float8 AS at
   FROM ffmpeg_master.job_events ORDER BY job_id, n`;
 

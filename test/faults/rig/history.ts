@@ -59,11 +59,16 @@ export interface Report extends Common {
     readonly job_id: string;
     readonly lease_token: number;
     readonly status: string;
+    readonly failure_reason?: string;
+    /** Absent: nobody answered, or the request was refused. */
     readonly outcome?: 'accepted' | 'duplicate' | 'stale';
   }[];
-  /** What its claim was given. */
+  /** Of the claim that rode on it. */
   readonly claim_id?: string;
+  /** What that claim was given. */
   readonly handed: readonly Handed[];
+  /** Which master answered, by its URL. */
+  readonly at?: string;
 }
 
 export interface Intervene extends Common {
@@ -110,6 +115,8 @@ export interface Streamed extends Common {
 /** A reader of the stream was told that its place is gone, with the database that it was of. */
 export interface StreamReset extends Common {
   readonly kind: 'reset';
+  /** Its new place, as the `id:` line had it: all that lies behind it is heard. */
+  readonly place: string;
 }
 
 /** A fault that was injected, with what it did. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { request } from 'undici';
 import { eventually } from '../../support/eventually.js';
-import { freePort } from '../../e2e/support/free-port.js';
+import { freePort } from '../../support/free-port.js';
 import { Program } from '../../e2e/support/program.js';
 import type { DatabaseUnderTest } from './database-under-test.js';
 import { FaultProxy } from './fault-proxy.js';

@@ -13,15 +13,18 @@ export class NetworkNamespace {
     /** This machine, as seen from inside. */
     readonly outside: string,
     readonly inside: string,
+    private readonly net: string,
   ) {}
 
   static create(): NetworkNamespace {
     const id = randomBytes(2).toString('hex');
     const [name, wire] = [`ffm-${id}`, `ffm${id}o`];
     const net = `10.${200 + Math.floor(Math.random() * 50)}.${Math.floor(Math.random() * 250)}`;
-    const made = new NetworkNamespace(name, wire, `${net}.1`, `${net}.2`);
+    const made = new NetworkNamespace(name, wire, `${net}.1`, `${net}.2`, `${net}.0/24`);
     ip('netns', 'add', name);
     try {
+      // With the wire down its route is gone, and the default one would carry what is meant for it out of this machine.
+      ip('route', 'add', 'blackhole', made.net, 'metric', '4096');
       ip('link', 'add', wire, 'type', 'veth', 'peer', 'name', `ffm${id}i`, 'netns', name);
       ip('addr', 'add', `${made.outside}/24`, 'dev', wire);
       ip('link', 'set', wire, 'up');
@@ -57,6 +60,7 @@ export class NetworkNamespace {
 
   remove(): void {
     for (const args of [
+      ['route', 'del', 'blackhole', this.net, 'metric', '4096'],
       ['link', 'del', this.wire],
       ['netns', 'del', this.name],
     ]) {

@@ -12,7 +12,7 @@ import { promisify } from 'node:util';
 import { giveTo, serverAccount, type ServerAccount } from '../../../src/database/embedded/server-account.js';
 import { eventually } from '../../support/eventually.js';
 import { call } from '../../e2e/support/api.js';
-import { freePort } from '../../e2e/support/free-port.js';
+import { freePort } from '../../support/free-port.js';
 import { type DatabaseUnderTest, dsnWith } from './database-under-test.js';
 import { debianBinaries, hasDebianPostgres } from './debian-server.js';
 import type { Address } from './fault-proxy.js';
@@ -65,6 +65,8 @@ export class PatroniCluster implements DatabaseUnderTest {
       await cluster.startEtcd();
       for (let k = 0; k < 3; k += 1) await cluster.addNode(`pg${k}`);
       await cluster.startFront();
+      // Strictly synchronous, no commit ends before there is somebody to wait for.
+      await cluster.hasStandby();
       await cluster.makeDatabase();
     } catch (error) {
       await cluster.stop();

@@ -11,12 +11,13 @@ export class PooledServer implements DatabaseUnderTest {
     readonly pool: readonly Address[],
   ) {}
 
-  static async start(): Promise<PooledServer> {
+  /** @param poolSize connections to the server */
+  static async start(poolSize = 20): Promise<PooledServer> {
     const program = pgbouncerProgram();
     if (program === undefined)
       throw new Error('pgbouncer is not installed; on Debian: apt-get install pgbouncer');
     const server = await SingleServer.start();
-    const bouncer = await startPgBouncer(program, server.dsn(server.direct));
+    const bouncer = await startPgBouncer(program, server.dsn(server.direct), poolSize);
     const { port } = new URL(bouncer.dsn);
     return new PooledServer(server, bouncer, [{ host: '127.0.0.1', port: Number(port) }]);
   }

@@ -1,23 +1,21 @@
 /** Calls of the API that go into the history, with begin, end and answer. */
 import { request, Agent } from 'undici';
-import type { ClaimAnswer, ClaimedAttempt } from '../../../src/protocol/claim.js';
+import type { ClaimAnswer } from '../../../src/protocol/claim.js';
 import type { HeartbeatAnswer } from '../../../src/protocol/heartbeat.js';
 import type { AttemptReport, ReportAnswer } from '../../../src/protocol/report.js';
-import type { Handed, History, Intervene } from './history.js';
+import type { History, Intervene } from './history.js';
 import { KEY } from './master.js';
+import { claimOperation, ended, heartbeatOperation, reportOperation, type Reply } from './operations.js';
 
-/** An answer of a master. */
-export interface Reply<Body> {
-  readonly status: number;
-  readonly body: Body;
-  readonly url: string;
-}
+export type { Reply };
 
 export interface Caller {
   /** Shown in the history. */
   readonly name: string;
   /** Where to send the next request: another one each time behind a balancer, the same one else. */
   readonly url: () => string;
+  /** Hears of a master that took a request and said nothing, for as long as anybody waits. */
+  readonly heardNothing?: (url: string) => void;
 }
 
 /** No answer after so long is no answer: the request may still be carried out. */
@@ -35,8 +33,9 @@ export class Recorder {
     body: unknown,
     { headers = {}, patience = PATIENCE }: { headers?: Record<string, string>; patience?: number } = {},
   ): Promise<Reply<Body> | undefined> {
+    let url: string | undefined;
     try {
-      const url = caller.url();
+      url = caller.url();
       const response = await request(`${url}/api/v1${path}`, {
         method: 'POST',
         dispatcher: this.agent,
@@ -46,7 +45,8 @@ export class Recorder {
       });
       const text = await response.body.text();
       return { status: response.statusCode, body: (text === '' ? {} : JSON.parse(text)) as Body, url };
-    } catch {
+    } catch (error) {
+      if ((error as Error).name === 'TimeoutError') caller.heardNothing?.(url ?? '');
       return undefined;
     }
   }
@@ -77,16 +77,7 @@ export class Recorder {
     const begin = performance.now();
     const patience = PATIENCE + (claim.wait_seconds ?? 0) * 1000;
     const reply = await this.post<ClaimAnswer>(caller, `/nodes/${node_id}/claim`, claim, { patience });
-    this.history.add({
-      kind: 'claim',
-      by: caller.name,
-      begin,
-      ...ended(reply),
-      node_id,
-      claim_id: claim.claim_id,
-      handed: reply?.status === 200 ? reply.body.jobs.map(asHanded) : [],
-      ...(reply && { at: reply.url }),
-    });
+    this.history.add(claimOperation({ by: caller.name, begin, node_id, reply }, claim.claim_id));
     return { reply, begin };
   }
 
@@ -97,19 +88,7 @@ export class Recorder {
   ): Promise<{ reply: Reply<HeartbeatAnswer> | undefined; begin: number }> {
     const begin = performance.now();
     const reply = await this.post<HeartbeatAnswer>(caller, `/nodes/${node_id}/heartbeat`, { attempts });
-    const answers = reply?.status === 200 ? reply.body.attempts : [];
-    this.history.add({
-      kind: 'heartbeat',
-      by: caller.name,
-      begin,
-      ...ended(reply),
-      node_id,
-      attempts: attempts.map(({ job_id, lease_token }, k) => {
-        const answer = answers[k];
-        if (answer === undefined) return { job_id, lease_token };
-        return { job_id, lease_token, lease: answer.lease, lease_seconds: answer.lease_seconds };
-      }),
-    });
+    this.history.add(heartbeatOperation({ by: caller.name, begin, node_id, reply }, attempts));
     return { reply, begin };
   }
 
@@ -122,20 +101,7 @@ export class Recorder {
     const begin = performance.now();
     const body = { results, ...(claim && { claim }) };
     const reply = await this.post<ReportAnswer>(caller, `/nodes/${node_id}/report`, body);
-    const answers = reply?.status === 200 ? reply.body.results : [];
-    this.history.add({
-      kind: 'report',
-      by: caller.name,
-      begin,
-      ...ended(reply),
-      node_id,
-      results: results.map(({ job_id, lease_token, status }, k) => {
-        const outcome = answers[k]?.outcome;
-        return { job_id, lease_token, status, ...(outcome && { outcome }) };
-      }),
-      ...(claim && { claim_id: claim.claim_id }),
-      handed: reply?.status === 200 ? reply.body.jobs.map(asHanded) : [],
-    });
+    this.history.add(reportOperation({ by: caller.name, begin, node_id, reply }, results, claim));
     return { reply, begin };
   }
 
@@ -153,14 +119,4 @@ export class Recorder {
   async close(): Promise<void> {
     await this.agent.destroy();
   }
-}
-
-/** What `end` and `status` of an operation are: a 503 or 500 leaves open whether it was carried out. */
-function ended(reply: Reply<unknown> | undefined): { end?: number; status?: number } {
-  if (reply === undefined) return {};
-  return { status: reply.status, ...(reply.status < 500 && { end: performance.now() }) };
-}
-
-function asHanded({ job, lease_token, lease_seconds }: ClaimedAttempt): Handed {
-  return { job_id: job.id, lease_token, lease_seconds };
 }

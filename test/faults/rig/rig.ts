@@ -9,33 +9,37 @@
  *     await rig.peace(load);
  *     await rig.stop();
  */
-import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { eventually } from '../../support/eventually.js';
-import { freePort } from '../../e2e/support/free-port.js';
+import { freePort } from '../../support/free-port.js';
+import { random, type Random } from '../../support/seed.js';
+import { testsArePooled } from '../../support/test-pooler.js';
 import { Program, run } from '../../e2e/support/program.js';
 import { check } from '../checker/check.js';
 import type { Evidence, Violation } from '../checker/evidence.js';
+import { stillUnheard } from '../checker/streams.js';
 import { gather } from './gather.js';
 import { queryPrimary, type DatabaseUnderTest } from './database-under-test.js';
 import { History } from './history.js';
-import { registration } from './known-node.js';
+import { HttpForwarder } from './http-forwarder.js';
+import { registration } from '../../support/registration.js';
 import { KnownLoad, type LoadOptions } from './known-load.js';
 import { KnownWorker, type KnownWorkerOptions } from './known-worker.js';
 import { KEY, Master, type MasterOptions } from './master.js';
 import { Observer } from './observer.js';
+import { PooledServer } from './pooled-server.js';
 import { Recorder } from './recorder.js';
-import { random, type Random } from './seed.js';
 import { SingleServer } from './single-server.js';
 import { StreamReader } from './stream-reader.js';
+import { recordsInto } from './worker-history.js';
 import { WorkerLinks } from './worker-links.js';
 
 export interface RigOptions {
   readonly masters: number;
-  /** Default: a single server of its own. The rig stops it. */
+  /** Default: a single server of its own, behind PgBouncer where TEST_POOLER asks for it. The rig stops it. */
   readonly database?: DatabaseUnderTest;
   /** Over QUICK, for every master. */
   readonly env?: Readonly<Record<string, string>>;
@@ -66,6 +70,8 @@ export class Rig {
   readonly readers: StreamReader[] = [];
   private readonly loads: KnownLoad[] = [];
   private readonly links: WorkerLinks[] = [];
+  /** Between real workers and masters. */
+  private readonly forwarders: HttpForwarder[] = [];
   private atPeace = false;
 
   private constructor(
@@ -81,7 +87,7 @@ export class Rig {
 
   static async start({ masters, database, env = {}, master = {} }: RigOptions): Promise<Rig> {
     const directory = await mkdtemp(join(tmpdir(), 'ffmpeg-master-fault-'));
-    const rig = new Rig(database ?? (await SingleServer.start()), directory, { ...QUICK, ...env });
+    const rig = new Rig(database ?? (await ownServer()), directory, { ...QUICK, ...env });
     try {
       await Promise.all(Array.from({ length: masters }, () => rig.addMaster(master)));
     } catch (error) {
@@ -94,6 +100,7 @@ export class Rig {
   /** The single server of a rig that was started with none. */
   get server(): SingleServer {
     if (this.database instanceof SingleServer) return this.database;
+    if (this.database instanceof PooledServer) return this.database.server;
     throw new Error('this rig runs on another kind of database');
   }
 
@@ -175,23 +182,27 @@ export class Rig {
   /** Registers a node that does nothing by itself; answers its id. A test speaks for it. */
   async addNode(name: string, slots: number, urls: () => readonly string[] = this.urls): Promise<string> {
     const caller = { name, url: () => urls()[0] ?? '' };
-    const body = registration(name, randomUUID(), slots);
+    const body = registration(name, slots);
     const reply = await this.recorder.post<{ id: string }>(caller, '/nodes', body);
     expect(reply?.status).toBe(201);
     return reply?.body.id ?? '';
   }
 
-  /** Starts a real worker of the built program; its outputs lie in `directory/output`. */
+  /** Starts a real worker of the built program, whose calls are recorded; its outputs lie in `directory/output`. */
   async addRealWorker(
     name: string,
     options: readonly string[] = [],
     env: Readonly<Record<string, string>> = {},
     urls: readonly string[] = this.urls(),
   ): Promise<Program> {
+    const recorders = await Promise.all(
+      urls.map((url) => HttpForwarder.start(() => url, recordsInto(this.history, name))),
+    );
+    this.forwarders.push(...recorders);
     const program = new Program(
       [
         'worker',
-        ...['--master', urls.join(',')],
+        ...['--master', recorders.map(({ url }) => url).join(',')],
         ...['--name', name],
         ...['--output-dir', this.outputDir],
         ...['--metrics-port', String(await freePort())],
@@ -306,6 +317,7 @@ export class Rig {
     // A process that is stopped hears no SIGTERM.
     for (const { running, child } of this.programs) if (running) child.kill('SIGCONT');
     await Promise.all(this.programs.map((program) => program.stop()));
+    await Promise.all(this.forwarders.map((forwarder) => forwarder.close()));
     await Promise.all(this.links.map((links) => links.close()));
     await Promise.all(this.masters.map((master) => master.stop()));
     await this.recorder.close();
@@ -319,15 +331,14 @@ export class Rig {
   /** Streams end when the readers have heard of the last event. */
   private async heardAll(): Promise<void> {
     if (this.readers.length === 0) return;
-    const [row] = await this.query<{ n: number }>('SELECT count(*)::int AS n FROM ffmpeg_master.job_events');
-    const events = row?.n ?? 0;
+    const { events } = await this.evidence(true);
+    const names = this.readers.map(({ name }) => name);
     await eventually(
       () => {
-        const whole = this.readers.filter(({ resets }) => resets === 0).map(({ name }) => name);
-        const heard = this.history.of('streamed').filter(({ by }) => whole.includes(by)).length;
-        if (heard < events * whole.length) throw new Error(`${heard} of ${events} events were heard`);
+        const left = stillUnheard(names, { operations: this.history.operations, events }).length;
+        if (left > 0) throw new Error(`${left} of ${events.length} events were not heard`);
       },
-      { within: 20_000 },
+      { within: 20_000, every: 100 },
     );
   }
 
@@ -335,4 +346,8 @@ export class Rig {
     const lines = violations.map(({ invariant, detail }) => `${invariant}: ${detail}`);
     expect(lines.slice(0, 30), `seed ${this.random.seed}, history in ${this.directory}`).toEqual([]);
   }
+}
+
+function ownServer(): Promise<DatabaseUnderTest> {
+  return testsArePooled() ? PooledServer.start() : SingleServer.start();
 }

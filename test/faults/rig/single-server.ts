@@ -1,9 +1,10 @@
 /** One PostgreSQL, which a test may stop in every way and start again. */
-import { readFile, readdir } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stopEmbeddedPostgres } from '../../../src/database/embedded/embedded-postgres.js';
 import { processExists } from '../../../src/database/embedded/process-exists.js';
 import { eventually } from '../../support/eventually.js';
+import { serverLog } from '../../support/server-log.js';
 import { restartTestPostgres, startTestPostgres, type TestPostgres } from '../../support/test-postgres.js';
 import { type DatabaseUnderTest, dsnWith } from './database-under-test.js';
 import type { Address } from './fault-proxy.js';
@@ -57,10 +58,8 @@ export class SingleServer implements DatabaseUnderTest {
     await restartTestPostgres(this.server.directory, { settings: this.settings });
   }
 
-  async logs(): Promise<string> {
-    const directory = join(this.server.directory, 'postgresql');
-    const files = (await readdir(directory, { recursive: true })).filter((name) => name.endsWith('.log'));
-    return (await Promise.all(files.map((name) => readFile(join(directory, name), 'utf8')))).join('\n');
+  logs(): Promise<string> {
+    return serverLog(this.server);
   }
 
   stop(): Promise<void> {

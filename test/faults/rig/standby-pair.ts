@@ -67,14 +67,16 @@ export class StandbyPair implements DatabaseUnderTest {
     await this.primary.sql('SELECT pg_reload_conf()');
   }
 
-  /** The standby becomes the primary; answers when it takes writes. */
-  async promote(): Promise<void> {
+  /** The standby becomes the primary; answers when it took writes, by `performance.now()`. */
+  async promote(): Promise<number> {
     await this.standby.promote();
+    const promoted = performance.now();
     [this.primary, this.standby] = [this.standby, this.primary];
     if (this.synchronous) {
       await this.primary.sql('ALTER SYSTEM RESET synchronous_standby_names');
       await this.primary.sql('SELECT pg_reload_conf()');
     }
+    return promoted;
   }
 
   /** The old primary comes back as a standby of the new one. */

@@ -7,8 +7,6 @@ import { KEY } from './master.js';
 export class StreamReader {
   /** How often it had to resume. */
   resumed = 0;
-  /** `event: reset`: what was missed is gone, and the reader was told so. */
-  resets = 0;
   private over = new AbortController();
   private lastId: string | undefined;
   private readonly reading: Promise<void>;
@@ -73,8 +71,8 @@ export class StreamReader {
     const [id, data] = [field('id'), field('data')];
     const now = performance.now();
     if (field('event') === 'reset') {
-      this.resets += 1;
-      this.history.add({ kind: 'reset', by: this.name, begin: now, end: now });
+      // What was missed is gone, and the reader is told so.
+      this.history.add({ kind: 'reset', by: this.name, begin: now, end: now, place: id ?? '' });
     } else if (data !== undefined) {
       const { job_id, n } = JSON.parse(data) as { job_id: string; n: number };
       this.history.add({ kind: 'streamed', by: this.name, begin: now, end: now, job_id, n });

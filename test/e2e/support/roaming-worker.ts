@@ -5,8 +5,10 @@
 import { randomUUID } from 'node:crypto';
 import type { ClaimedAttempt } from '../../../src/protocol/claim.js';
 import type { ReportAnswer } from '../../../src/protocol/report.js';
-import { call } from '../../e2e/support/api.js';
-import { KEY } from '../../e2e/support/cluster.js';
+import { registration } from '../../support/registration.js';
+import type { Random } from '../../support/seed.js';
+import { call } from './api.js';
+import { KEY } from './master-process.js';
 
 /** What came of requests, by the URL of the master that answered. */
 export type Served = Map<string, { claimed: number; extended: number; accepted: number }>;
@@ -34,23 +36,12 @@ export class RoamingWorker {
     private readonly urls: readonly string[],
     private readonly name: string,
     private readonly served: Served,
+    private readonly random: Random,
     private readonly slots = 2,
   ) {}
 
   async register(): Promise<void> {
-    const { body } = await this.post<{ id: string }>('/api/v1/nodes', {
-      name: this.name,
-      instance_id: randomUUID(),
-      slots: this.slots,
-      cpu_threads: 2,
-      cpu_model: 'simulated',
-      ram_total_bytes: 1,
-      gpus: [],
-      encoders: ['libx264'],
-      engines: ['ffmpeg'],
-      ffmpeg_version: 'none',
-      labels: {},
-    });
+    const { body } = await this.post<{ id: string }>('/api/v1/nodes', registration(this.name, this.slots));
     this.node = body.id;
   }
 
@@ -125,7 +116,7 @@ export class RoamingWorker {
   private async post<Body>(path: string, body: unknown): Promise<Answered<Body>> {
     for (let repeated = false; ; repeated = true) {
       // By lot: in turn, one of two masters would get all of a worker's heartbeats, and the other its reports.
-      const url = this.urls[Math.floor(Math.random() * this.urls.length)] ?? '';
+      const url = this.urls[this.random.below(this.urls.length)] ?? '';
       const answer = await call<Body>(`${url}${path}`, { key: KEY, body }).catch((error: Error) => error);
       if (!(answer instanceof Error) && answer.status < 300) return { url, body: answer.body, repeated };
       const said =

@@ -1,11 +1,18 @@
-/** A master of any build on any database, for tests in which versions meet or many start at once. */
-import { call } from '../../e2e/support/api.js';
-import { KEY, type MasterProcess } from '../../e2e/support/cluster.js';
-import { freePort } from '../../e2e/support/free-port.js';
-import { Program } from '../../e2e/support/program.js';
+/** A master of any build, as a process of its own, on any database. */
 import { eventually } from '../../support/eventually.js';
+import { freePort } from '../../support/free-port.js';
+import { call } from './api.js';
+import { Program } from './program.js';
 
-export interface MasterOfBuild {
+export const KEY = 'end-to-end-test-key';
+
+export interface MasterProcess {
+  readonly program: Program;
+  readonly url: string;
+  readonly metricsUrl: string;
+}
+
+export interface MasterProcessOptions {
   readonly dsn: string;
   /** Its `main.js`; default the present build's. */
   readonly build?: string;
@@ -13,7 +20,7 @@ export interface MasterOfBuild {
 }
 
 /** Starts one, and does not wait for it. */
-export async function spawnMaster({ dsn, build, env = {} }: MasterOfBuild): Promise<MasterProcess> {
+export async function spawnMaster({ dsn, build, env = {} }: MasterProcessOptions): Promise<MasterProcess> {
   const [port, metrics] = [await freePort(), await freePort()];
   const program = new Program(
     ['serve'],
@@ -30,15 +37,15 @@ export async function spawnMaster({ dsn, build, env = {} }: MasterOfBuild): Prom
   return { program, url: `http://127.0.0.1:${port}`, metricsUrl: `http://127.0.0.1:${metrics}` };
 }
 
-/** Waits until it may be sent requests; throws at once where it ended. */
+/** Waits until it may be sent requests; throws what it printed where it ended or did not get there. */
 export function untilReady({ program, url }: MasterProcess, within = 30_000): Promise<void> {
-  let status: number | undefined;
   return eventually(
     async () => {
-      if (program.running) status = (await call(`${url}/health/ready`).catch(() => undefined))?.status;
-      if (status !== 200) throw new Error(`the master is not ready:\n${program.output}`);
+      if (!program.running) throw new Error(`the master ended:\n${program.output}`);
+      const { status } = await call(`${url}/health/ready`);
+      if (status !== 200) throw new Error(`the master is not ready (${status}):\n${program.output}`);
     },
-    { within, every: 200 },
+    { within },
   );
 }
 

@@ -1,0 +1,34 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { Milliseconds } from '../config/durations.js';
+import { LOGGER, type Logger } from '../logging/logger.js';
+import type { ClaimRequest, RidingClaim } from '../protocol/claim.js';
+import type { AttemptRow } from './claim.repository.js';
+import { ClaimsService } from './claims.service.js';
+import type { Asker } from './waiting-claim.js';
+import { ReportsService } from './reports.service.js';
+
+/** A claim with the connection that its answer goes to. */
+@Injectable()
+export class HandingOut {
+  constructor(
+    private readonly claims: ClaimsService,
+    private readonly reports: ReportsService,
+    @Inject(LOGGER) private readonly logger: Logger,
+  ) {}
+
+  /** Claims, and hands back what the connection can no longer carry. @param lease other than the setting's */
+  async take(
+    node_id: string,
+    request: ClaimRequest | RidingClaim,
+    asker: Asker,
+    lease?: Milliseconds,
+  ): Promise<AttemptRow[]> {
+    const attempts = await this.claims.claim(node_id, request, asker, lease);
+    asker.onGone(() => {
+      this.reports.takeBack(node_id, request.claim_id, attempts).catch((error: unknown) => {
+        this.logger.warn({ error, node_id }, 'could not hand jobs back; their leases will run out');
+      });
+    });
+    return attempts;
+  }
+}
