@@ -4,6 +4,7 @@ import type { Settings } from '../config/settings.js';
 import { DatabaseModule } from '../database/database.module.js';
 import { DispatchModule } from '../dispatch/dispatch.module.js';
 import { DutiesModule } from '../duties/duties.module.js';
+import { FfrtmpModule } from '../ffrtmp/ffrtmp.module.js';
 import { HealthModule } from '../health/health.module.js';
 import { JobsModule } from '../jobs/jobs.module.js';
 import { LeadershipModule } from '../leadership/leadership.module.js';
@@ -33,6 +34,7 @@ import { SettingsModule } from './settings.module.js';
     DutiesModule,
     EventsModule,
     OpenApiModule,
+    FfrtmpModule,
   ],
   controllers: [ClusterController],
   providers: [MasterMetrics],

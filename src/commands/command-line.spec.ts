@@ -44,6 +44,22 @@ describe('the command line', () => {
     expect(output).toContain('--n <n>');
   });
 
+  it('lets a command translate what stands behind its name', async () => {
+    const given: unknown[] = [];
+    const { load, ...one } = entry((flags) => given.push(flags.n));
+    const translating: CommandEntry = {
+      ...one,
+      load: async () => ({
+        ...(await load()),
+        translate: (argv) => argv.map((arg) => arg.replace(/^-n/, '--n')),
+      }),
+    };
+    expect(await runCommandLine({ one: translating, two: silent }, ['one', '-n', '1'])).toBe(0);
+    expect(given).toEqual(['1']);
+    expect(await runCommandLine({ one: translating, two: silent }, ['two', '-n', '1'])).toBe(2);
+    expect(await runCommandLine({ one: translating }, ['help', 'one'])).toBe(0);
+  });
+
   it('lists all commands without loading one', async () => {
     expect(await runCommandLine({ two: neverLoaded }, ['--help'])).toBe(0);
     expect(output).toContain('another command');

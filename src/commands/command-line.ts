@@ -6,6 +6,8 @@ import { explain, type ExitStatus } from './failures.js';
 export interface CommandFile {
   /** Adds arguments, flags and the action. The action throws what `explain` understands. */
   define(command: Command): void;
+  /** Arguments of another program's, in words of this one's; they stand behind the name of the command. */
+  readonly translate?: (argv: readonly string[]) => readonly string[];
 }
 
 export interface CommandEntry {
@@ -20,7 +22,10 @@ export async function runCommandLine(
 ): Promise<ExitStatus> {
   endQuietlyWithTheReader();
   try {
-    await (await programFor(entries, argv)).parseAsync(argv, { from: 'user' });
+    const { program, translate } = await programFor(entries, argv);
+    const [name, ...rest] = argv;
+    const given = name === undefined ? [] : [name, ...(translate?.(rest) ?? rest)];
+    await program.parseAsync(given, { from: 'user' });
     return 0;
   } catch (error) {
     const { line, status } = explain(error);
@@ -33,7 +38,7 @@ export async function runCommandLine(
 async function programFor(
   entries: Readonly<Record<string, CommandEntry>>,
   argv: readonly string[],
-): Promise<Command> {
+): Promise<{ program: Command; translate?: CommandFile['translate'] }> {
   const program = new Command('ffmpeg-master')
     .description('A highly available job scheduler for fleets of ffmpeg workers.')
     .version(version(), '-V, --version')
@@ -41,11 +46,12 @@ async function programFor(
     .helpCommand(true)
     .exitOverride();
   const wanted = argv[0] === 'help' ? argv[1] : argv[0];
+  let file: CommandFile | undefined;
   for (const [name, { summary, load }] of Object.entries(entries)) {
     const command = program.command(name).description(summary);
-    if (name === wanted) (await load()).define(command);
+    if (name === wanted) (file = await load()).define(command);
   }
-  return program;
+  return { program, translate: argv[0] === wanted ? file?.translate : undefined };
 }
 
 export function version(): string {

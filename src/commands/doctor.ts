@@ -1,12 +1,12 @@
 /** `doctor`: one line a check, with what to do about it. */
 import type { Command } from 'commander';
 import { ConfigurationError } from '../config/configuration-error.js';
-import { loadSettings } from '../config/load-settings.js';
 import type { Settings } from '../config/settings.js';
 import { type Check, fail, ok, type Verdict } from './doctor/check.js';
 import { checkDatabase } from './doctor/database-checks.js';
 import { checkMachine } from './doctor/machine-checks.js';
 import { joinExistingServer } from './existing-database.js';
+import { masterSettings } from './master-settings.js';
 import { Failure, sentence } from './failures.js';
 import { paint } from './terminal/paint.js';
 
@@ -38,7 +38,10 @@ async function examine(flags: Flags): Promise<void> {
 async function* allChecks(flags: Flags): AsyncGenerator<Check> {
   let settings: Settings;
   try {
-    settings = loadSettings({ configFile: flags.config, overrides: { 'database.data_dir': flags.dataDir } });
+    settings = masterSettings({
+      configFile: flags.config,
+      overrides: { 'database.data_dir': flags.dataDir },
+    });
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
     yield fail('settings', error.message, 'mend the settings named here');

@@ -1,11 +1,11 @@
 /** `migrate up|status`: the schema of the database. */
 import type { Command } from 'commander';
 import { parseDsn } from '../config/dsn.js';
-import { loadSettings } from '../config/load-settings.js';
 import type { Settings } from '../config/settings.js';
 import { migrate, migrationStatus } from '../database/migrations.js';
 import { type EmbeddedServer, joinEmbeddedServer } from './embedded-server.js';
 import { joinExistingServer } from './existing-database.js';
+import { masterSettings } from './master-settings.js';
 import { renderTable } from './terminal/table.js';
 
 interface Flags {
@@ -63,7 +63,7 @@ async function withMigrationServer(
   join: (dataDir: string) => Promise<EmbeddedServer>,
   work: (dsn: string, masterRole: string | undefined) => Promise<void>,
 ): Promise<void> {
-  const { database } = loadSettings({
+  const { database } = masterSettings({
     configFile: flags.config,
     overrides: { 'database.data_dir': flags.dataDir },
   });

@@ -1,9 +1,10 @@
 /** `serve`: one master, until it is told to stop. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
-import { loadSettings } from '../config/load-settings.js';
 import type { Settings } from '../config/settings.js';
 import { Failure, Misuse } from './failures.js';
+import { masterSettings } from './master-settings.js';
+import { translateOldStart } from './old-start.js';
 import { reportReady, untilToldToStop } from './process-life.js';
 import { type EmbeddedServer, joinEmbeddedServer } from './embedded-server.js';
 import { several, settingArgument } from './terminal/arguments.js';
@@ -39,14 +40,20 @@ export function define(command: Command): void {
     )
     .addHelpText(
       'after',
-      '\nMASTER_API_KEY holds the admin key; DATABASE_DSN the database, unless database.type is embedded.',
+      '\nMASTER_API_KEY holds the admin key; DATABASE_DSN the database, unless database.type is embedded.' +
+        '\nThe flags of ffmpeg-rtmp (-port 8080 -db-type postgres …) are understood: docs/ffmpeg-rtmp-settings.md.',
     )
     .action(async (flags: Flags) => serve(flags));
 }
 
+/** The flags of ffmpeg-rtmp's master (docs/ffmpeg-rtmp-settings.md). */
+export function translate(argv: readonly string[]): readonly string[] {
+  return translateOldStart(argv, process.env);
+}
+
 async function serve(flags: Flags): Promise<void> {
   const stop = untilToldToStop();
-  const settings = loadSettings({ configFile: flags.config, overrides: overridesFrom(flags) });
+  const settings = masterSettings({ configFile: flags.config, overrides: overridesFrom(flags) });
   if (settings.master_api_key === undefined) {
     throw new Misuse(
       'set MASTER_API_KEY to a key of 16 characters or more, such as the output of `openssl rand -base64 32`; without one nobody could use this master',

@@ -1,9 +1,9 @@
 /** `verify`: holds the live database against the promises of docs/test-plan.md. */
 import { type Command, Option } from 'commander';
-import { loadSettings } from '../config/load-settings.js';
 import { isMissingSchema } from '../database/sql-errors.js';
 import { Failure } from './failures.js';
 import { withDirectSession } from './direct-session.js';
+import { masterSettings } from './master-settings.js';
 import { durationArgument, wholeNumber } from './terminal/arguments.js';
 import { paint } from './terminal/paint.js';
 import { renderTable } from './terminal/table.js';
@@ -32,7 +32,7 @@ export function define(command: Command): void {
 }
 
 async function verify(flags: Flags): Promise<void> {
-  const settings = loadSettings({
+  const settings = masterSettings({
     configFile: flags.config,
     overrides: { 'database.data_dir': flags.dataDir },
   });

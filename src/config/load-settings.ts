@@ -6,7 +6,7 @@ import { validateSync } from 'class-validator';
 import { ConfigurationError, type SettingProblem } from './configuration-error.js';
 import { QueueSettings, Settings } from './settings.js';
 import { settle } from './settle-settings.js';
-import { writtenInFile } from './settings-file.js';
+import { type Layout, writtenInFile } from './settings-file.js';
 import {
   type Written,
   type WrittenSetting,
@@ -22,6 +22,8 @@ export interface SettingsSources {
   env?: NodeJS.ProcessEnv;
   /** What flags of a command say, by dotted key: `{'api.port': 8081}`. Undefined: the flag was not given. */
   overrides?: Readonly<Record<string, string | number | boolean | undefined>>;
+  /** Another layout that the file may have. */
+  layout?: Layout;
 }
 
 /** Throws a ConfigurationError that lists everything that is wrong. */
@@ -29,9 +31,10 @@ export function loadSettings({
   configFile,
   env = process.env,
   overrides = {},
+  layout,
 }: SettingsSources = {}): Settings {
   const inFile: Written =
-    configFile === undefined ? { settings: [], problems: [] } : writtenInFile(configFile);
+    configFile === undefined ? { settings: [], problems: [] } : writtenInFile(configFile, layout);
   const asFlags = writtenAsFlags(overrides);
   const queues = queueNames([...inFile.settings, ...asFlags.settings]);
   const inEnvironment = writtenInEnvironment(env, queues);

@@ -3,15 +3,33 @@ import { readFileSync } from 'node:fs';
 import { LineCounter, parseDocument } from 'yaml';
 import { ConfigurationError, type SettingProblem } from './configuration-error.js';
 import { type SectionClass, declarationsOf } from './setting-kinds.js';
-import { ADMIN_KEY, namesIn } from './setting-keys.js';
+import { ADMIN_KEY, keyAt, namesIn } from './setting-keys.js';
 import { Settings } from './settings.js';
 import { type Written, show, showKey, showUnknown } from './written-settings.js';
 
+/** A file that is laid out in another way, in keys of ours. */
+export interface Translated {
+  readonly settings: readonly {
+    readonly key: string;
+    readonly value: unknown;
+    /** The key in the file. */
+    readonly written: string;
+  }[];
+  /** Keys of the file that are not understood, or that cannot be honoured. */
+  readonly problems: readonly SettingProblem[];
+}
+
+/** Reads another layout; undefined where the content has ours. */
+export type Layout = (content: unknown) => Translated | undefined;
+
 /** Reads the file; a key without a value counts as not written. Throws a ConfigurationError if it is no YAML. */
-export function writtenInFile(file: string): Written {
+export function writtenInFile(file: string, layout: Layout = () => undefined): Written {
   const source = `in ${file}`;
   const written: Written = { settings: [], problems: [] };
-  visitSection(readYaml(file), [], Settings);
+  const content = readYaml(file);
+  const translated = layout(content);
+  if (translated) return fromLayout(translated, file);
+  visitSection(content, [], Settings);
   return written;
 
   function visitSection(value: unknown, path: readonly string[], section: SectionClass): void {
@@ -64,6 +82,16 @@ export function writtenInFile(file: string): Written {
     };
     written.problems.push(problem);
   }
+}
+
+function fromLayout({ settings, problems }: Translated, file: string): Written {
+  return {
+    settings: settings.flatMap(({ key, value, written }) => {
+      const known = keyAt(key);
+      return known ? [{ ...known, value, source: `${written} in ${file}` }] : [];
+    }),
+    problems: problems.map((problem) => ({ ...problem, source: `in ${file}` })),
+  };
 }
 
 /** The parser's own messages may quote a line of the file, so only the place and the code are passed on. */

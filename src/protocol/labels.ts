@@ -2,7 +2,7 @@ import { ValidateBy, buildMessage, type ValidationOptions } from 'class-validato
 import { PRINTABLE } from './printable.js';
 
 const KEY = /^[A-Za-z0-9][A-Za-z0-9_./-]{0,62}$/;
-const MAX_LABELS = 32;
+export const MAX_LABELS = 32;
 const MAX_VALUE_LENGTH = 128;
 
 /** Labels: at most 32 pairs of text; keys as in Kubernetes, values of up to 128 printable characters. */

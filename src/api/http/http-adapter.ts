@@ -20,6 +20,9 @@ export const BODY_LIMIT = MIB;
 const LARGE_BODY_LIMIT = 16 * MIB;
 const LARGE_BODIES = /\/jobs\/batch$|\/nodes\/:[^/]+\/report$/;
 
+/** An agent of ffmpeg-rtmp sends all that ffmpeg printed with its result: up to 17 MB a day of media. */
+const RESULT_BODY_LIMIT = 64 * MIB;
+
 export interface ReceivingLimits {
   /** From a request's first byte to its last; how long its answer takes is another matter. */
   readonly requestTimeout: Milliseconds;
@@ -72,6 +75,7 @@ export function createHttpAdapter(
   readJsonBodies(fastify);
   fastify.addHook('onRoute', (route) => {
     if (LARGE_BODIES.test(route.url)) route.bodyLimit = LARGE_BODY_LIMIT;
+    if (route.url === '/results') route.bodyLimit = RESULT_BODY_LIMIT;
   });
   return adapter;
 }

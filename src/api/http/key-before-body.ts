@@ -13,7 +13,8 @@ const BODYLESS = new Set(['GET', 'HEAD', 'OPTIONS']);
  */
 export function askForKeyBeforeBody(fastify: FastifyInstance, keys: KeyVerifier): void {
   fastify.addHook('onRequest', async (request: FastifyRequest & Authenticated) => {
-    if (BODYLESS.has(request.method)) return;
+    // What there is not is told without a key, and nobody reads its body.
+    if (request.is404 || BODYLESS.has(request.method)) return;
     request.principal = await authenticate(keys, request.headers.authorization);
   });
 }

@@ -1,5 +1,6 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
+import { OldHttpMetrics } from '../../ffrtmp/old-http.metrics.js';
 import type { Metrics } from '../../metrics/metrics.js';
 import type { Draining } from '../../signals/draining.js';
 import { HttpMetrics } from './http.metrics.js';
@@ -17,6 +18,7 @@ export function addRequestHooks(
   { logger, metrics, draining }: RequestHooksOptions,
 ): void {
   const figures = new HttpMetrics(metrics);
+  const traffic = new OldHttpMetrics(metrics);
 
   fastify.addHook('onRequest', (request, reply, done) => {
     reply.header(REQUEST_ID_HEADER, request.id);
@@ -37,6 +39,7 @@ export function addRequestHooks(
     const route = request.routeOptions.url ?? 'unmatched';
     const { statusCode: status, elapsedTime: ms } = reply;
     figures.answered(method, route, status, ms / 1000);
+    traffic.answered({ method, route, status, received: bytesIn(request), sent: bytesOut(reply) });
     // A thousand workers ask several times a second: what went well is told to whoever wants to know.
     const level = status >= 500 ? 'warn' : status >= 400 ? 'info' : 'debug';
     if (logger.isLevelEnabled(level)) {
@@ -47,4 +50,18 @@ export function addRequestHooks(
     }
     done();
   });
+}
+
+/** Bytes of a body, where its length was announced: what comes in chunks is seldom, and small. */
+function bytesIn({ headers }: FastifyRequest): number {
+  return lengthOf(headers['content-length']);
+}
+
+function bytesOut(reply: FastifyReply): number {
+  return lengthOf(reply.getHeader('content-length'));
+}
+
+function lengthOf(header: unknown): number {
+  const length = Number(header ?? 0);
+  return length > 0 ? length : 0;
 }

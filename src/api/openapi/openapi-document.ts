@@ -4,13 +4,15 @@
  * asked for, since it takes half a second that no start should wait for.
  */
 import type { Type } from '@nestjs/common';
+import { isOldPath } from '../../ffrtmp/wire/old-routes.js';
 import { ANSWER_SCHEMAS } from './answer-schemas.js';
 import { type Operation, OPERATIONS } from './operations.js';
 import { requestSchemas, type Schema } from './request-schemas.js';
 import { routesOf, type Route } from './route-table.js';
 
 export function openApiDocument(controllers: readonly Type[], version: string): Record<string, unknown> {
-  const routes = routesOf(controllers);
+  // The wire of ffmpeg-rtmp is a contract of its own (docs/moving-from-ffmpeg-rtmp.md).
+  const routes = routesOf(controllers).filter(({ path }) => !isOldPath(path));
   const inputs = requestSchemas(routes.flatMap(({ body, query }) => [body ?? [], query ?? []].flat()));
   const queries = new Set(routes.flatMap(({ query }) => query?.name ?? []));
   const schemas = Object.fromEntries(Object.entries(inputs).filter(([name]) => !queries.has(name)));
