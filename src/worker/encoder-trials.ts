@@ -13,32 +13,44 @@ import { runProgram } from './run-program.js';
 
 const TRIAL_TIMEOUT_MS = 15_000;
 
-export async function provenEncoders(ffmpeg: string, workDir: string): Promise<string[]> {
-  const listed = await listedEncoders(ffmpeg);
+/** @throws the signal's reason, once every trial that ran has been killed */
+export async function provenEncoders(
+  ffmpeg: string,
+  workDir: string,
+  signal?: AbortSignal,
+): Promise<string[]> {
+  const listed = await listedEncoders(ffmpeg, signal);
   const candidates = Object.keys(ENCODERS).filter((name) => listed.has(name));
   const software = candidates.filter((name) => !ENCODERS[name]?.hardware);
   const hardware = candidates.filter((name) => ENCODERS[name]?.hardware);
-  const [known, devices] = await Promise.all([
-    remembered(ffmpeg, workDir, () => trial(ffmpeg, software)),
-    trial(ffmpeg, hardware),
+  const tried = await Promise.allSettled([
+    remembered(ffmpeg, workDir, () => trial(ffmpeg, software, signal)),
+    trial(ffmpeg, hardware, signal),
   ]);
-  return [...known, ...devices];
+  return tried.flatMap((outcome) => {
+    if (outcome.status === 'rejected') throw outcome.reason;
+    return outcome.value;
+  });
 }
 
-async function listedEncoders(ffmpeg: string): Promise<Set<string>> {
-  const { code, stdout, stderr } = await runProgram(ffmpeg, ['-hide_banner', '-encoders']);
+async function listedEncoders(ffmpeg: string, signal?: AbortSignal): Promise<Set<string>> {
+  const { code, stdout, stderr } = await runProgram(ffmpeg, ['-hide_banner', '-encoders'], {
+    ...(signal && { signal }),
+  });
   if (code !== 0) throw new Error(`${ffmpeg} cannot list its encoders: ${stderr.trim().slice(-500)}`);
   return new Set([...stdout.matchAll(/^ [VAS.][FSXBD.]{5} (\S+)/gm)].map(([, name]) => name ?? ''));
 }
 
-async function trial(ffmpeg: string, names: string[]): Promise<string[]> {
-  const worked = await Promise.all(
-    names.map(
-      async (name) =>
-        (await runProgram(ffmpeg, trialCommand(name), { timeoutMs: TRIAL_TIMEOUT_MS })).code === 0,
-    ),
+async function trial(ffmpeg: string, names: string[], signal?: AbortSignal): Promise<string[]> {
+  const options = { timeoutMs: TRIAL_TIMEOUT_MS, ...(signal && { signal }) };
+  const outcomes = await Promise.allSettled(
+    names.map((name) => runProgram(ffmpeg, trialCommand(name), options)),
   );
-  return names.filter((_, index) => worked[index]);
+  signal?.throwIfAborted();
+  return names.filter((_, index) => {
+    const outcome = outcomes[index];
+    return outcome?.status === 'fulfilled' && outcome.value.code === 0;
+  });
 }
 
 /** 256 pixels: NVENC refuses frames smaller than 145 by 49. */

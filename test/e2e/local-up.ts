@@ -19,6 +19,8 @@ export interface UpFolder {
   run(args: readonly string[], env?: NodeJS.ProcessEnv): UpProcess;
   /** Command lines of all processes that were started there, the children's children included. */
   processes(): Promise<string[]>;
+  /** Nothing that was started there runs any more. */
+  isLeft(): Promise<void>;
   remove(): Promise<void>;
 }
 
@@ -44,6 +46,15 @@ export async function upFolder(): Promise<UpFolder> {
   const started: ChildProcess[] = [];
   const { MASTER_API_KEY: _key, MASTER_URL: _url, NODE_OPTIONS: _options, ...inherited } = process.env;
   const env = { ...inherited, [MARK]: path, DATABASE_DATA_DIR: dataDir };
+  // PostgreSQL's log collector ends moments after its server, once nobody holds its pipe.
+  const isLeft = (): Promise<void> =>
+    eventually(
+      async () => {
+        const left = await processesWith(`${MARK}=${path}`);
+        if (left.length > 0) throw new Error(`still there: ${left.join('; ')}`);
+      },
+      { within: 20_000 },
+    );
   return {
     path,
     dataDir,
@@ -57,16 +68,11 @@ export async function upFolder(): Promise<UpFolder> {
       return running;
     },
     processes: () => processesWith(`${MARK}=${path}`),
+    isLeft,
     async remove() {
       for (const child of started) child.kill('SIGKILL');
       await stopEmbeddedPostgres(dataDir);
-      await eventually(
-        async () => {
-          const left = await processesWith(`${MARK}=${path}`);
-          if (left.length > 0) throw new Error(`still there: ${left.join('; ')}`);
-        },
-        { within: 20_000 },
-      );
+      await isLeft();
       await rm(path, { recursive: true, force: true });
     },
   };

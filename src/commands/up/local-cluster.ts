@@ -3,6 +3,7 @@ import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { provenEncoders } from '../../worker/encoder-trials.js';
 import { findFfmpeg } from '../../worker/ffmpeg-binaries.js';
+import { Failure } from '../failures.js';
 import { joinEmbeddedServer, type EmbeddedServer } from '../embedded-server.js';
 import { Member } from './member.js';
 import type { ClusterPorts } from './ports.js';
@@ -31,7 +32,9 @@ const MASTER_GRACE_MS = 30_000;
 
 export class LocalCluster {
   readonly masters: readonly string[];
+  readonly #stopped = new AbortController();
   #server: Promise<EmbeddedServer> | undefined;
+  #trials: Promise<unknown> | undefined;
   #masters: Member[] = [];
   #workers: Member[] = [];
   #stopping: Promise<void> | undefined;
@@ -52,18 +55,17 @@ export class LocalCluster {
     await mkdir(this.logDir, { recursive: true, mode: 0o700 });
     await mkdir(plan.outputDir, { recursive: true });
     // initdb keeps one core busy for a second; the trials of the encoders take the other one meanwhile.
+    this.#stopped.signal.throwIfAborted();
     this.#server = joinEmbeddedServer(plan.dataDir).then(timed('PostgreSQL ready'));
-    const [server] = await Promise.all([
-      this.#server,
-      findFfmpeg()
-        .then(({ ffmpeg }) => provenEncoders(ffmpeg, workDir))
-        .then(timed('encoders tried')),
-    ]);
-    if (this.#stopping !== undefined) return { whole: this.#stopping };
+    this.#trials = findFfmpeg()
+      .then(({ ffmpeg }) => provenEncoders(ffmpeg, workDir, this.#stopped.signal))
+      .then(timed('encoders tried'));
+    const [server] = await Promise.all([this.#server, this.#trials]);
     this.#masters = await Promise.all(plan.ports.api.map((_, index) => this.#master(index, server)));
     this.#workers = await Promise.all(
       plan.ports.workerMetrics.map((_, index) => this.#worker(index, workDir)),
     );
+    this.#stopped.signal.throwIfAborted();
     const start = (member: Member): Promise<void> => member.start().then(timed(`${member.name} ready`));
     const [firstMaster, ...masters] = this.#masters;
     const [firstWorker, ...workers] = this.#workers;
@@ -95,9 +97,11 @@ export class LocalCluster {
   }
 
   async #stop({ leaveDatabase }: { leaveDatabase: boolean }): Promise<void> {
+    // Also where they were still starting: nothing may be left behind.
+    this.#stopped.abort(new Failure('the cluster was stopped before it had started'));
+    await this.#trials?.catch(() => undefined);
     await Promise.all(this.#workers.map((worker) => worker.stop(WORKER_GRACE_MS)));
     await Promise.all(this.#masters.map((master) => master.stop(MASTER_GRACE_MS)));
-    // Also where it was still starting: nothing may be left behind.
     const server = await this.#server?.catch(() => undefined);
     if (leaveDatabase && server?.outcome === 'attached') return;
     await server?.stop();
