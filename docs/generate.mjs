@@ -18,6 +18,8 @@ ${toMermaid()}
 |---|---|---|---|
 ${rows.join('\n')}
 
+\`imported\` is the first event of a job that \`ffmpeg-master import\` brought, in the state in which it arrived.
+
 Pause is no state: it lies over any live one, and is recorded by the events \`paused\` and \`resumed\`, which
 leave the state as it is. So does \`promoted\` for a job whose \`run_at\` has come. \`timed_out\` is passed
 through within one statement: its time-out, and the retry or the end that follows, are two events.

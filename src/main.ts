@@ -16,6 +16,10 @@ process.exitCode = await runCommandLine(
     },
     jobs: { summary: 'submit, list, watch and change jobs', load: () => import('./commands/jobs.js') },
     nodes: { summary: 'list, drain and remove worker machines', load: () => import('./commands/nodes.js') },
+    import: {
+      summary: 'bring nodes and jobs over from a database of ffmpeg-rtmp',
+      load: () => import('./commands/import.js'),
+    },
     doctor: {
       summary: 'check everything a master needs, with the mend',
       load: () => import('./commands/doctor.js'),

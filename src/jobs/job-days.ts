@@ -35,3 +35,17 @@ export function daysBetween(first: string, last: string): string[] {
 export function timeOfUuidV7(id: string): number | undefined {
   return id[14] === '7' ? parseInt(id.slice(0, 8) + id.slice(9, 13), 16) : undefined;
 }
+
+/**
+ * The days on which a job's events and logs may lie, of those that history still has: from its creation to its end, or to
+ * the day on which it was archived, where that is later, as of a job that was imported.
+ */
+export function daysOfJob(
+  job: { created_at: Date; completed_at: Date | null; archived_on?: string },
+  oldest: string,
+): string[] {
+  const first = dayOf(job.created_at.getTime());
+  const ended = dayOf((job.completed_at?.getTime() ?? Date.now()) + DAY_MS);
+  const last = job.archived_on !== undefined && job.archived_on > ended ? job.archived_on : ended;
+  return daysBetween(first < oldest ? oldest : first, last);
+}

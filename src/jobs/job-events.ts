@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { JobEvent } from '../protocol/job.js';
 import { History } from './history.js';
 import { JobEventsRepository, type JobEventRow } from './job-events.repository.js';
-import { DAY_MS, dayOf, daysBetween } from './job-days.js';
+import { daysOfJob } from './job-days.js';
 import type { JobRow } from './job-row.js';
 
 /** Days in one statement. A job's events lie between its creation and its end. */
@@ -20,9 +20,7 @@ export class JobEvents {
   async list(job: JobRow, after: number, limit: number): Promise<JobEvent[]> {
     const [oldest] = await this.history.days();
     if (!oldest) return [];
-    const first = dayOf(job.created_at.getTime());
-    const last = job.completed_at ? dayOf(job.completed_at.getTime()) : dayOf(Date.now() + DAY_MS);
-    const days = daysBetween(first < oldest.day ? oldest.day : first, last);
+    const days = daysOfJob(job, oldest.day);
     const events: JobEvent[] = [];
     for (let start = 0; start < days.length && events.length < limit; start += DAYS_AT_ONCE) {
       const n = events.at(-1)?.n ?? after;

@@ -5,7 +5,7 @@ import type { LogAnswer, LogChunk } from '../protocol/log-chunk.js';
 import { conflict } from '../protocol/problem.js';
 import { storableText } from '../protocol/storable.js';
 import { History } from './history.js';
-import { DAY_MS, dayOf, daysBetween } from './job-days.js';
+import { daysOfJob } from './job-days.js';
 import {
   JobLogsRepository,
   MAX_LOG_LENGTH,
@@ -57,9 +57,7 @@ export class JobLogsService {
   async read(job: JobRow, after: LogPosition): Promise<{ chunks: LogChunkRow[]; after: LogPosition }> {
     const [oldest] = await this.history.days();
     if (!oldest) return { chunks: [], after };
-    const first = dayOf(job.created_at.getTime());
-    const last = dayOf((job.completed_at?.getTime() ?? Date.now()) + DAY_MS);
-    const days = daysBetween(first < oldest.day ? oldest.day : first, last);
+    const days = daysOfJob(job, oldest.day);
     for (let start = 0; start < days.length; start += DAYS_AT_ONCE) {
       const chunks = await this.repository.read(
         days.slice(start, start + DAYS_AT_ONCE),

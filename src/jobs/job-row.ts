@@ -40,6 +40,8 @@ export interface JobRow {
   progress: number | null;
   result: JobResult | null;
   completed_at: Date | null;
+  /** The day of history that holds it; of live jobs absent. */
+  archived_on?: string;
 }
 
 /**

@@ -1,5 +1,5 @@
-import { Injectable } from '@nestjs/common';
-import { Database } from '../database/database.js';
+import { Inject, Injectable } from '@nestjs/common';
+import { Database, type Queryable } from '../database/database.js';
 import { statement } from '../database/statement.js';
 import type { Priority } from '../protocol/priority.js';
 import type { LaneRequirement } from './lane-requirement.js';
@@ -28,7 +28,7 @@ const FIND_LANE = statement(
   { hot: true },
 );
 
-// The count is off the hot path: a lane is made once and found in memory ever after.
+// The count is off the hot path: a lane is made once and found in memory ever after. What asks for nothing always has one.
 const CREATE_LANE = statement(
   'CreateLane',
   `WITH queue AS (
@@ -36,7 +36,8 @@ const CREATE_LANE = statement(
    )
    INSERT INTO ffmpeg_master.lanes AS l (tenant_id, queue, priority, requirement, requirement_hash)
    SELECT $1, $2, $3, $5::jsonb, $4
-   WHERE (SELECT count(DISTINCT o.requirement_hash) FROM ffmpeg_master.lanes o
+   WHERE $5::jsonb = '{}' OR
+         (SELECT count(DISTINCT o.requirement_hash) FROM ffmpeg_master.lanes o
           WHERE o.tenant_id = $1 AND o.requirement_hash <> $4) < $6
    ON CONFLICT DO NOTHING
    RETURNING ${LANE}`,
@@ -51,7 +52,7 @@ const LIST_LANES = statement(
 
 @Injectable()
 export class LanesRepository {
-  constructor(private readonly database: Database) {}
+  constructor(@Inject(Database) private readonly database: Queryable) {}
 
   /** Undefined where the tenant has too many requirements already. */
   async findOrCreate(key: LaneKey): Promise<Lane | undefined> {

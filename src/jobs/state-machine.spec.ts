@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isTerminal, JOB_STATUSES, type JobStatus } from '../protocol/job-status.js';
 import {
+  ARRIVALS,
   type Edge,
   EDGES,
   isLegal,
@@ -91,12 +92,12 @@ describe('the state machine', () => {
     expect(retried).toBeGreaterThan(50);
   });
 
-  it('allows, of all steps that there could be, its edges, what leaves a live state as it is, and a submit', () => {
+  it('allows, of all steps that there could be, its edges, what leaves a live state as it is, a submit and an arrival', () => {
     const legal = [null, ...JOB_STATUSES].flatMap((from) =>
       JOB_STATUSES.flatMap((to) => JOB_EVENT_TYPES.filter((event) => isLegal(from, to, event))),
     );
     const live = JOB_STATUSES.filter((status) => !isTerminal(status));
-    expect(legal.length).toBe(EDGES.length + live.length * STILL_EVENTS.length + 1);
+    expect(legal.length).toBe(EDGES.length + live.length * STILL_EVENTS.length + ARRIVALS.length + 1);
   });
 
   it('is left by an event for one state only, but where an expired lease asks whether a retry is left', () => {

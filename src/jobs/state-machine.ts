@@ -18,6 +18,7 @@ export interface Edge {
 
 export const JOB_EVENT_TYPES = [
   'submitted',
+  'imported',
   'assigned',
   'started',
   'completed',
@@ -76,11 +77,17 @@ export const EDGES: readonly Edge[] = [
   { from: 'canceled', to: 'queued', event: 'retried', when: 'somebody asks for another try' },
 ];
 
+/** States in which a job of another system may arrive: waiting, or ended. None has a lease. */
+export const ARRIVALS: readonly JobStatus[] = JOB_STATUSES.filter(
+  (status) => status === 'queued' || status === 'retrying' || isTerminal(status),
+);
+
 /** Events that leave the state as it is. */
 export const STILL_EVENTS: readonly JobEventType[] = ['paused', 'resumed', 'promoted'];
 
 export function isLegal(from: JobStatus | null, to: JobStatus, event: JobEventType): boolean {
-  if (from === null) return to === 'queued' && event === 'submitted';
+  if (from === null)
+    return event === 'submitted' ? to === 'queued' : event === 'imported' && ARRIVALS.includes(to);
   if (from === to) return STILL_EVENTS.includes(event) && !isTerminal(to);
   return EDGES.some((edge) => edge.from === from && edge.to === to && edge.event === event);
 }
@@ -88,6 +95,7 @@ export function isLegal(from: JobStatus | null, to: JobStatus, event: JobEventTy
 /** The machine as a mermaid diagram, for docs/state-machine.md. */
 export function toMermaid(): string {
   const lines = ['stateDiagram-v2', '  [*] --> queued: submitted'];
+  for (const status of ARRIVALS) lines.push(`  [*] --> ${status}: imported`);
   for (const { from, to, event } of EDGES) lines.push(`  ${from} --> ${to}: ${event}`);
   for (const status of JOB_STATUSES) if (isTerminal(status)) lines.push(`  ${status} --> [*]`);
   return lines.join('\n');

@@ -10,7 +10,8 @@ WITH queue AS (
 )
 INSERT INTO ffmpeg_master.lanes AS l (tenant_id, queue, priority, requirement, requirement_hash)
 SELECT $1, $2, $3, $5::jsonb, $4
-WHERE (SELECT count(DISTINCT o.requirement_hash) FROM ffmpeg_master.lanes o
+WHERE $5::jsonb = '{}' OR
+      (SELECT count(DISTINCT o.requirement_hash) FROM ffmpeg_master.lanes o
        WHERE o.tenant_id = $1 AND o.requirement_hash <> $4) < $6
 ON CONFLICT DO NOTHING
 RETURNING l.id, l.tenant_id, l.queue, l.priority, l.requirement, l.requirement_hash;

@@ -60,8 +60,8 @@ const NEXT_RANGE = statement(
 
 const I1 = inRange(
   'VerifyI1',
-  `SELECT e.job_id::text AS subject, 'was submitted, but is neither live nor in history' AS detail
-   FROM ${EVENTS} AND e.type = 'submitted' AND NOT EXISTS (SELECT FROM ${JOBS} AS j WHERE j.id = e.job_id)`,
+  `SELECT e.job_id::text AS subject, 'was submitted or imported, but is neither live nor in history' AS detail
+   FROM ${EVENTS} AND e.type IN ('submitted', 'imported') AND NOT EXISTS (SELECT FROM ${JOBS} AS j WHERE j.id = e.job_id)`,
 );
 
 /**
@@ -252,7 +252,7 @@ const I10 = inRange(
                WHEN NOT t.in_order THEN 'its events were written in another order than they are numbered'
                ELSE format('its last event is number %s, but the job counts %s', t.last, j.event_count) END AS detail
    FROM (SELECT o.job_id, count(*) AS events, count(DISTINCT o.n) AS numbers, min(o.n) AS first, max(o.n) AS last,
-                bool_or(o.type = 'submitted') AS submitted, bool_and(o.in_order) AS in_order
+                bool_or(o.type IN ('submitted', 'imported')) AS submitted, bool_and(o.in_order) AS in_order
          FROM (SELECT e.job_id, e.n, e.type,
                       e.id > coalesce(lag(e.id) OVER (PARTITION BY e.job_id, e.generation ORDER BY e.n), 0) AS in_order
                FROM ${EVENTS}) AS o

@@ -14,7 +14,7 @@ import { effectiveParameters } from '../../protocol/scenario.js';
 import { storable, storableText } from '../../protocol/storable.js';
 import type { SubmitJob } from '../../protocol/submit-job.js';
 import { needsGpu } from './gpu-need.js';
-import { readBody } from './lax-json.js';
+import { readBody, type Kinds } from './lax-json.js';
 import { OldWireError } from './old-wire-error.js';
 import { isOneOf } from './one-of.js';
 
@@ -39,9 +39,16 @@ export interface WantedJob {
   readonly requirement: LaneRequirement;
 }
 
+/** What a client sent, or what a database of ffmpeg-rtmp kept of it. */
+export type SentJob = { readonly [Name in keyof typeof SHAPE]?: Kinds[(typeof SHAPE)[Name]] };
+
 /** Throws 400 where it is no JSON or names an engine that nobody has. */
 export function readJobRequest(body: string | undefined): WantedJob {
-  const sent = readBody(body, SHAPE);
+  return wantedJob(readBody(body, SHAPE));
+}
+
+/** Throws 400 where it names an engine that nobody has. */
+export function wantedJob(sent: SentJob): WantedJob {
   const engine = sent.engine === undefined || sent.engine === '' ? 'auto' : sent.engine;
   if (!isOneOf(ENGINES, engine))
     throw new OldWireError(400, `Invalid engine '${engine}'. Valid values: auto, ffmpeg, gstreamer`);

@@ -1,5 +1,6 @@
 /** A job as the routes of ffmpeg-rtmp answer it. */
 import type { Job, JobEvent } from '../../protocol/job.js';
+import type { ImportedData } from '../import/imported-job.js';
 import { omitZero } from './omit-zero.js';
 import { oldStatus, oldTransitionState } from './old-status.js';
 
@@ -43,6 +44,8 @@ export function toOldJob(job: Job, { logs, events = [] }: Details = {}): object 
 }
 
 function toTransition(event: JobEvent): object[] {
+  // What it went through over there, as it was written there.
+  if (event.type === 'imported') return (event.data as Partial<ImportedData>).transitions ?? [];
   // Pauses and resumes change no state.
   if (event.from_status === null || event.from_status === event.to_status) return [];
   const reason = event.type === 'assigned' ? `Assigned to node ${event.node_id}` : event.type;

@@ -5,7 +5,7 @@ import { isLabels, MAX_LABELS } from '../../protocol/labels.js';
 import type { NodeRegistration } from '../../protocol/node-registration.js';
 import { storableText } from '../../protocol/storable.js';
 import { assumedEncoders } from './assumed-encoders.js';
-import { readBody } from './lax-json.js';
+import { readBody, type Kinds } from './lax-json.js';
 import { omitZero } from './omit-zero.js';
 
 const SHAPE = {
@@ -28,9 +28,15 @@ const UNNAMED_GPU = 'GPU';
 /** The agent alone knows how much it can do at once: it asks when it can take one more. */
 const SLOTS = 1024;
 
+/** What an agent sent, or what a database of ffmpeg-rtmp kept of it. */
+export type SentNode = { readonly [Name in keyof typeof SHAPE]?: Kinds[(typeof SHAPE)[Name]] };
+
 /** Throws 400 where it is no JSON. */
 export function readRegistration(body: string | undefined): NodeRegistration {
-  const sent = readBody(body, SHAPE);
+  return registrationOf(readBody(body, SHAPE));
+}
+
+export function registrationOf(sent: SentNode): NodeRegistration {
   const { has_gpu = false, gpu_capabilities = [] } = sent;
   const address = storableText(sent.address ?? '');
   return {

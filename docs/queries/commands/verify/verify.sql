@@ -16,9 +16,9 @@ CROSS JOIN LATERAL (
 ORDER BY first.job_id OFFSET $3 - 1 LIMIT 1;
 
 -- VerifyI1 (planned with its values each time)
-SELECT e.job_id::text AS subject, 'was submitted, but is neither live nor in history' AS detail
+SELECT e.job_id::text AS subject, 'was submitted or imported, but is neither live nor in history' AS detail
 FROM ffmpeg_master.job_events e
-WHERE e.day = ANY($1::date[]) AND e.job_id > $2::uuid AND e.job_id <= $3::uuid AND e.type = 'submitted' AND NOT EXISTS (SELECT FROM (
+WHERE e.day = ANY($1::date[]) AND e.job_id > $2::uuid AND e.job_id <= $3::uuid AND e.type IN ('submitted', 'imported') AND NOT EXISTS (SELECT FROM (
  SELECT id, status, max_retries, run_at, event_count, lease_token
  FROM ffmpeg_master.jobs WHERE id > $2::uuid AND id <= $3::uuid
  UNION ALL
@@ -214,7 +214,7 @@ SELECT t.job_id::text AS subject,
             WHEN NOT t.in_order THEN 'its events were written in another order than they are numbered'
             ELSE format('its last event is number %s, but the job counts %s', t.last, j.event_count) END AS detail
 FROM (SELECT o.job_id, count(*) AS events, count(DISTINCT o.n) AS numbers, min(o.n) AS first, max(o.n) AS last,
-             bool_or(o.type = 'submitted') AS submitted, bool_and(o.in_order) AS in_order
+             bool_or(o.type IN ('submitted', 'imported')) AS submitted, bool_and(o.in_order) AS in_order
       FROM (SELECT e.job_id, e.n, e.type,
                    e.id > coalesce(lag(e.id) OVER (PARTITION BY e.job_id, e.generation ORDER BY e.n), 0) AS in_order
             FROM ffmpeg_master.job_events e

@@ -1,0 +1,146 @@
+/** Reads the cells of one row, whatever stands in them. What cannot be taken as it is is told, once each. */
+import { storable, storableText } from '../../protocol/storable.js';
+import type { Cell, SourceRow } from './import-source.js';
+import { type Finding, shown } from './findings.js';
+import { readSourceSeconds, readSourceTime } from './source-time.js';
+
+/** Of numbers that PostgreSQL's jsonb takes and we do not want: 1e400000 is a million digits there. */
+const HUGE_NUMBER = /\d[eE][+-]?\d{3}|\d{400}/;
+const UNSTORABLE_ESCAPE = /\\u(?:0000|[dD][89abAB]|[dD][c-fC-F])/;
+/** PostgreSQL refuses what is nested deeper than its stack. */
+const DEEPEST = 500;
+
+export class RowReader {
+  constructor(
+    private readonly row: SourceRow,
+    private readonly what: Finding['what'],
+    private readonly id: string,
+    private readonly zone: string,
+    private readonly tell: (finding: Finding) => void,
+  ) {}
+
+  /** '' for none. */
+  text(column: string): string {
+    const cell = this.cell(column);
+    if (cell === null) return '';
+    if (cell instanceof Uint8Array) {
+      this.problem(column, 'is no UTF-8; what is none was replaced by U+FFFD', cell);
+      return storableText(new TextDecoder().decode(cell));
+    }
+    const text = String(cell);
+    const kept = storableText(text);
+    if (kept !== text)
+      this.problem(
+        column,
+        'holds characters that PostgreSQL refuses, such as NUL; U+FFFD stands for them',
+        text,
+      );
+    return kept;
+  }
+
+  /** A whole number of `from` to `to`, else `instead`. */
+  integer(column: string, from: number, to: number, instead: number): number {
+    const cell = this.cell(column);
+    if (cell === null || cell === '') return instead;
+    const number = typeof cell === 'bigint' || typeof cell === 'number' ? Number(cell) : Number(asText(cell));
+    if (Number.isInteger(number) && number >= from && number <= to) return number;
+    this.problem(column, `is no whole number of ${from} to ${to}; it arrives as ${instead}`, cell);
+    return instead;
+  }
+
+  boolean(column: string): boolean {
+    const cell = this.cell(column);
+    return ['1', 't', 'true'].includes(String(cell));
+  }
+
+  /** Null for none. */
+  time(column: string): string | null {
+    const cell = this.cell(column);
+    if (cell === null || cell === '') return null;
+    const time =
+      typeof cell === 'number' || typeof cell === 'bigint'
+        ? readSourceSeconds(Number(cell))
+        : readSourceTime(asText(cell), this.zone);
+    if (time !== undefined) return time;
+    this.problem(column, 'is no time that can be read, of 1970 to 9999', cell);
+    return null;
+  }
+
+  /** JSON as it was written, fit for jsonb, so that long numbers stay what they are; undefined for none. */
+  json(column: string, kind: 'object' | 'array'): { text: string; value: unknown } | undefined {
+    const cell = this.cell(column);
+    if (cell === null || cell === '') return undefined;
+    const text = asText(cell);
+    let value: unknown;
+    try {
+      value = JSON.parse(text);
+    } catch {
+      this.problem(column, 'is no JSON; the event "imported" of the job holds what stood there', cell);
+      return undefined;
+    }
+    if (value === null) return undefined;
+    if (kind === 'array' ? !Array.isArray(value) : typeof value !== 'object' || Array.isArray(value)) {
+      this.problem(
+        column,
+        `is no JSON ${kind}; the event "imported" of the job holds what stood there`,
+        cell,
+      );
+      return undefined;
+    }
+    if (isDeeper(value, DEEPEST)) {
+      this.problem(column, `is nested deeper than ${DEEPEST} levels`, cell);
+      return undefined;
+    }
+    if (
+      !HUGE_NUMBER.test(text) &&
+      !UNSTORABLE_ESCAPE.test(text) &&
+      storableText(text) === text &&
+      !(cell instanceof Uint8Array)
+    )
+      return { text, value };
+    const kept = storable(value);
+    const keptText = JSON.stringify(kept);
+    if (keptText !== JSON.stringify(value) || HUGE_NUMBER.test(text) || cell instanceof Uint8Array)
+      this.problem(
+        column,
+        'holds what PostgreSQL refuses, such as NUL or a number without end; it was replaced',
+        cell,
+      );
+    return { text: keptText, value: kept };
+  }
+
+  /** What stands there, for the record: at most 64 KiB of it. */
+  raw(column: string): string | undefined {
+    const cell = this.cell(column);
+    return cell === null || cell === '' ? undefined : storableText(asText(cell).slice(0, 65_536));
+  }
+
+  problem(column: string, problem: string, value?: Cell): void {
+    this.tell({
+      what: this.what,
+      id: this.id,
+      column,
+      problem,
+      ...(value != null && { value: shown(value) }),
+    });
+  }
+
+  private cell(column: string): Cell {
+    return this.row[column] ?? null;
+  }
+}
+
+function asText(cell: Exclude<Cell, null>): string {
+  return cell instanceof Uint8Array ? new TextDecoder().decode(cell) : String(cell);
+}
+
+function isDeeper(value: unknown, levels: number): boolean {
+  let level: unknown[] = [value];
+  for (let depth = 0; level.length > 0; depth += 1) {
+    if (depth > levels) return true;
+    level = level.flatMap((one): unknown[] =>
+      typeof one === 'object' && one !== null ? Object.values(one) : [],
+    );
+  }
+  return false;
+}
