@@ -24,8 +24,11 @@ it('a worker is killed in two jobs: its ffmpegs die, the jobs run again elsewher
   // It takes over what the dead have left before it asks for its first job: this one, when all live.
   const [first = ''] = await rig.submit(1, () => clip('first.mp4', 1));
   await eventually(() => expect(said(survivor, 'attempt reported')).toHaveLength(1), { within: 60_000 });
-  const left = attemptFolders(rig.outputDir);
-  expect(left).toHaveLength(2);
+  const left = await eventually(() => {
+    const folders = attemptFolders(rig.outputDir);
+    expect(folders).toHaveLength(2);
+    return folders;
+  });
   const killed = performance.now();
   doomed.child.kill('SIGKILL');
   await doomed.exit();
