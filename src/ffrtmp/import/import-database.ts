@@ -11,7 +11,7 @@ import { ImportRepository } from './import.repository.js';
 import { HIGHEST_NUMBER } from './imported-job.js';
 import { readNode } from './imported-node.js';
 import { type ImportSource, ImportSourceError, type SourceRow } from './import-source.js';
-import { jobBatches } from './job-batches.js';
+import { jobBatches, readAhead } from './job-batches.js';
 import { type JobCounts, JobImport, logDigests } from './job-import.js';
 
 export interface ImportOptions {
@@ -74,7 +74,7 @@ export async function importDatabase(
   const jobs = new JobImport(repository, new LanesRepository(database), days, options.dryRun, options.tell);
   const total = await source.count('jobs');
   options.onProgress('import', 0, total);
-  for await (const batch of jobBatches(source, options)) {
+  for await (const batch of readAhead(jobBatches(source, options))) {
     await jobs.take(batch);
     options.onProgress('import', jobs.counts.read, total);
   }
@@ -199,7 +199,7 @@ async function compare(
   let [read_digest, kept_digest, read] = [0n, 0n, 0];
   const total = await source.count('jobs');
   // What was found has been told.
-  for await (const batch of jobBatches(source, { zone, maxRetries, tell: () => undefined })) {
+  for await (const batch of readAhead(jobBatches(source, { zone, maxRetries, tell: () => undefined }))) {
     const jobs = batch.filter(({ id }) => !refused.has(id));
     const found = await repository.compare(jobs, logDigests(jobs), days);
     counts.compared += found.compared;

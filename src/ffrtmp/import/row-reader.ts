@@ -10,6 +10,8 @@ const UNSTORABLE_ESCAPE = /\\u(?:0000|[dD][89abAB]|[dD][c-fC-F])/;
 /** PostgreSQL refuses what is nested deeper than its stack. */
 const DEEPEST = 500;
 
+const SECONDS = /^\d+(?:\.\d*)?$/;
+
 export class RowReader {
   constructor(
     private readonly row: SourceRow,
@@ -57,10 +59,8 @@ export class RowReader {
   time(column: string): string | null {
     const cell = this.cell(column);
     if (cell === null || cell === '') return null;
-    const time =
-      typeof cell === 'number' || typeof cell === 'bigint'
-        ? readSourceSeconds(Number(cell))
-        : readSourceTime(asText(cell), this.zone);
+    const text = asText(cell);
+    const time = SECONDS.test(text) ? readSourceSeconds(Number(text)) : readSourceTime(text, this.zone);
     if (time !== undefined) return time;
     this.problem(column, 'is no time that can be read, of 1970 to 9999', cell);
     return null;

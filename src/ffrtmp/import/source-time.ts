@@ -20,19 +20,12 @@ export function readSourceTime(text: string, zone: string): string | null | unde
   if (found === null) return undefined;
   const [, year, month, day, hour = '0', minute = '0', second = '0', fraction = '', offset] = found;
   if (Number(year) === ZERO_YEAR) return null;
-  const wall = Date.UTC(
-    Number(year),
-    Number(month) - 1,
-    Number(day),
-    Number(hour),
-    Number(minute),
-    Number(second),
-  );
+  const [h, min, sec] = [Number(hour), Number(minute), Number(second)];
+  const wall = Date.UTC(Number(year), Number(month) - 1, Number(day), h, min, sec);
   // 31 February and 25 o'clock would be other times, silently.
-  const written = `${year}-${month}-${day}T${pad(hour)}:${pad(minute)}:${pad(second)}`;
-  if (!Number.isFinite(wall) || new Date(wall).toISOString().slice(0, 19) !== written) return undefined;
+  if (h > 23 || min > 59 || sec > 59 || new Date(wall).getUTCDate() !== Number(day)) return undefined;
   const at = wall - (offset === undefined ? offsetOf(zone, wall) : offsetIn(offset));
-  if (at < 0 || at > LATEST) return undefined;
+  if (!(at >= 0) || at > LATEST) return undefined;
   return `${new Date(at).toISOString().slice(0, 19)}.${fraction.padEnd(6, '0').slice(0, 6)}Z`;
 }
 
@@ -91,8 +84,4 @@ function aheadAt(zone: string, at: number): number {
   const parts = Object.fromEntries(clock.formatToParts(at).map(({ type, value }) => [type, Number(value)]));
   const { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = parts;
   return Date.UTC(year, month - 1, day, hour, minute, second) - Math.floor(at / 1000) * 1000;
-}
-
-function pad(text: string): string {
-  return text.padStart(2, '0');
 }
