@@ -14,13 +14,24 @@ import { Bench, type Suite } from './suite.js';
 import { backlog } from './suites/backlog.js';
 import { bloat } from './suites/bloat.js';
 import { fleet } from './suites/fleet.js';
+import { ffrtmp } from './suites/ffrtmp.js';
 import { importing } from './suites/import.js';
 import { latency } from './suites/latency.js';
 import { scale } from './suites/scale.js';
 import { submit } from './suites/submit.js';
 import { throughput } from './suites/throughput.js';
 
-const SUITES: readonly Suite[] = [throughput, submit, latency, backlog, bloat, fleet, scale, importing];
+const SUITES: readonly Suite[] = [
+  throughput,
+  submit,
+  latency,
+  backlog,
+  bloat,
+  fleet,
+  scale,
+  ffrtmp,
+  importing,
+];
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,

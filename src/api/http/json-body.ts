@@ -1,5 +1,6 @@
 import { errorCodes, type FastifyInstance } from 'fastify';
 import { isOldPath } from '../../ffrtmp/wire/old-routes.js';
+import { isDeeper } from '../../protocol/json-depth.js';
 import { invalid } from '../../protocol/problem.js';
 
 /** Levels of objects and lists in each other. A batch's deepest value lies at level 6. */
@@ -33,15 +34,4 @@ export function readJsonBodies(fastify: FastifyInstance): void {
       done(null, value);
     });
   });
-}
-
-function isDeeper(value: unknown, levels: number): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  if (levels === 0) return true;
-  if (Array.isArray(value)) return value.some((inner) => isDeeper(inner, levels - 1));
-  // Its keys are its own: it comes from JSON. A list of its values took twice as long.
-  for (const key in value) {
-    if (isDeeper((value as Record<string, unknown>)[key], levels - 1)) return true;
-  }
-  return false;
 }

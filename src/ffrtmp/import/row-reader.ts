@@ -1,5 +1,7 @@
 /** Reads the cells of one row, whatever stands in them. What cannot be taken as it is is told, once each. */
 import { storable, storableText } from '../../protocol/storable.js';
+import { isDeeper } from '../../protocol/json-depth.js';
+import { DEEPEST } from '../wire/lax-json.js';
 import type { Cell, SourceRow } from './import-source.js';
 import { type Finding, shown } from './findings.js';
 import { readSourceSeconds, readSourceTime } from './source-time.js';
@@ -7,8 +9,6 @@ import { readSourceSeconds, readSourceTime } from './source-time.js';
 /** Of numbers that PostgreSQL's jsonb takes and we do not want: 1e400000 is a million digits there. */
 const HUGE_NUMBER = /\d[eE][+-]?\d{3}|\d{400}/;
 const UNSTORABLE_ESCAPE = /\\u(?:0000|[dD][89abAB]|[dD][c-fC-F])/;
-/** PostgreSQL refuses what is nested deeper than its stack. */
-const DEEPEST = 500;
 
 const SECONDS = /^\d+(?:\.\d*)?$/;
 
@@ -132,15 +132,4 @@ export class RowReader {
 
 function asText(cell: Exclude<Cell, null>): string {
   return cell instanceof Uint8Array ? new TextDecoder().decode(cell) : String(cell);
-}
-
-function isDeeper(value: unknown, levels: number): boolean {
-  let level: unknown[] = [value];
-  for (let depth = 0; level.length > 0; depth += 1) {
-    if (depth > levels) return true;
-    level = level.flatMap((one): unknown[] =>
-      typeof one === 'object' && one !== null ? Object.values(one) : [],
-    );
-  }
-  return false;
 }

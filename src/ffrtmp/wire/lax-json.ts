@@ -2,6 +2,7 @@
  * Bodies as Go's decoder reads them: whatever the Content-Type says, the first JSON value and nothing behind it, names
  * in any case, unknown ones ignored, null as if it were not there. A value of another kind than its field's is refused.
  */
+import { isDeeper } from '../../protocol/json-depth.js';
 import { invalidBody } from './old-wire-error.js';
 
 /** What a field holds. `integer` takes no fraction, `strings` is a list of text, `texts` an object of text. */
@@ -18,9 +19,13 @@ export interface Kinds {
 type Shape = Readonly<Record<string, keyof Kinds>>;
 type Read<S extends Shape> = { [Name in keyof S]?: Kinds[S[Name]] };
 
+/** PostgreSQL refuses what is nested deeper than its stack, and ours is no deeper. Go's decoder has a limit of 10,000. */
+export const DEEPEST = 500;
+
 /** Throws `Invalid request body`, 400. */
 export function readBody<const S extends Shape>(body: string | undefined, shape: S): Read<S> {
   const value = parseFirst(body ?? '');
+  if (isDeeper(value, DEEPEST)) throw invalidBody();
   if (value === null) return {};
   if (typeof value !== 'object' || Array.isArray(value)) throw invalidBody();
   const names = new Map(Object.keys(shape).map((name) => [name.toLowerCase(), name]));
