@@ -1,0 +1,146 @@
+/** `ffmpeg-master import` as a person runs it. */
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { Program, run } from '../e2e/support/program.js';
+import { eventually } from '../support/eventually.js';
+import { useDatabase } from '../support/database.js';
+import { oldSqlite } from './old-database.js';
+
+const db = useDatabase();
+let folder: string;
+let serial = 0;
+
+beforeAll(async () => void (folder = await mkdtemp(join(tmpdir(), 'import-command-'))));
+afterAll(() => rm(folder, { recursive: true, force: true }));
+beforeEach(async () => {
+  await db.pool.query(
+    'TRUNCATE ffmpeg_master.jobs, ffmpeg_master.job_history, ffmpeg_master.job_events, ffmpeg_master.job_logs',
+  );
+});
+
+const report = (): string => join(folder, 'report.jsonl');
+const nextFile = (): string => join(folder, `${(serial += 1)}.db`);
+const env = (): Record<string, string> => ({ DATABASE_DSN: db.dsn, MASTER_API_KEY: 'x'.repeat(32) });
+const bring = (...args: string[]) => run(['import', '--report', report(), ...args], env());
+
+async function countJobs(): Promise<number> {
+  const { rows } = await db.pool.query<{ n: number }>(
+    'SELECT count(*)::int AS n FROM ffmpeg_master.job_history',
+  );
+  return rows[0]?.n ?? 0;
+}
+
+it('rehearses, imports, compares, and says what it did', async () => {
+  const old = oldSqlite(nextFile());
+  old.fill(100);
+  old.add('jobs', {
+    id: 'job-101',
+    sequence_number: 101,
+    scenario: 'x',
+    status: 'exploded',
+    created_at: '2026-01-07 10:00:00',
+  });
+  const from = `sqlite:${old.file}`;
+  const rehearsed = await bring('--from', from, '--dry-run', '--timezone', 'Europe/Berlin');
+  expect(rehearsed, rehearsed.output).toMatchObject({ status: 0 });
+  expect(rehearsed.output).toMatch(
+    /dry run: nothing was written[^]*jobs +101 read, 101 would be imported, 0 were there/,
+  );
+  expect(await countJobs()).toBe(0);
+
+  const done = await bring('--from', from, '--timezone', 'Europe/Berlin');
+  expect(done, done.output).toMatchObject({ status: 0 });
+  expect(done.output).toMatch(/jobs +101 read, 101 imported, 0 were there/);
+  expect(done.output).toMatch(
+    /compared 101 jobs: digest of what was read ([0-9a-f]{16}), of what is kept \1; 0 differ, 0 are missing/,
+  );
+  expect(done.output).toMatch(
+    /1 × job\.status is a state that nobody knows; it arrives as rejected: job-101/,
+  );
+  // Parameters may hold stream keys.
+  expect((await stat(report())).mode & 0o777).toBe(0o600);
+  const lines = (await readFile(report(), 'utf8')).trim().split('\n');
+  expect(lines.map((line) => (JSON.parse(line) as { column: string }).column)).toEqual(['id', 'status']);
+  expect(await countJobs()).toBe(101);
+
+  const again = await bring('--from', from);
+  expect(again.output).toMatch(/jobs +101 read, 0 imported, 101 were there/);
+  await old.close();
+});
+
+it('tells of a row that was changed behind its back, and exits with 1', async () => {
+  const old = oldSqlite(nextFile());
+  old.fill(10);
+  expect(await bring('--from', `sqlite:${old.file}`)).toMatchObject({ status: 0 });
+  await db.pool.query(`UPDATE ffmpeg_master.job_history SET scenario = 'another' WHERE sequence_number = 7`);
+  await db.pool.query(
+    `UPDATE ffmpeg_master.job_logs SET text = 'another' WHERE job_id = (SELECT id FROM ffmpeg_master.job_history WHERE sequence_number = 8)`,
+  );
+  const told = await bring('--from', `sqlite:${old.file}`);
+  expect(told.status).toBe(1);
+  expect(told.output).toMatch(/2 differ, 0 are missing/);
+  await old.close();
+});
+
+it('goes on where one was killed in its midst', async () => {
+  const old = oldSqlite(nextFile());
+  old.fill(10_000);
+  const program = new Program(['import', '--from', `sqlite:${old.file}`, '--report', report()], env());
+  await eventually(() => expect(program.output).toMatch(/import: (?!0 )\d+ of/), {
+    within: 60_000,
+    every: 1,
+  });
+  program.child.kill('SIGKILL');
+  await program.exit();
+  expect(program.child.signalCode, program.output).toBe('SIGKILL');
+  const left = await countJobs();
+  expect(left).toBeGreaterThan(0);
+  expect(left).toBeLessThan(10_000);
+  // Its session may still hold the lock, until the server notices.
+  await eventually(
+    async () => {
+      const done = await bring('--from', `sqlite:${old.file}`);
+      expect(done, done.output).toMatchObject({ status: 0 });
+      expect(done.output).toContain('0 differ, 0 are missing');
+    },
+    { within: 30_000 },
+  );
+  expect(await countJobs()).toBe(10_000);
+  await old.close();
+});
+
+it.each([
+  ['mysql://root:s3cret@host/db', 2, /--from must be sqlite:FILE or postgresql/],
+  ['sqlite:/nowhere/master.db', 1, /is no file; give the path of ffmpeg-rtmp's master\.db/],
+  ['postgresql://me:s3cret@127.0.0.1:1/db', 1, /ECONNREFUSED|refused|reach/],
+])('refuses %s in words, and keeps its secret', async (from, status, words) => {
+  const told = await bring('--from', from);
+  expect(told.status).toBe(status);
+  expect(told.output).toMatch(words);
+  expect(told.output).not.toContain('s3cret');
+});
+
+it('asks for the schema where it is not there', async () => {
+  const name = `bare_${process.pid}`;
+  const admin = new pg.Client({ connectionString: db.adminDsn });
+  await admin.connect();
+  await admin.query(`CREATE DATABASE ${name}`);
+  const dsn = new URL(db.adminDsn);
+  dsn.pathname = `/${name}`;
+  const old = oldSqlite(nextFile());
+  try {
+    const told = await run(['import', '--from', `sqlite:${old.file}`, '--report', report()], {
+      ...env(),
+      DATABASE_DSN: dsn.toString(),
+    });
+    expect(told.status).toBe(1);
+    expect(told.output).toMatch(/run `ffmpeg-master migrate up`/);
+  } finally {
+    await old.close();
+    await admin.query(`DROP DATABASE ${name}`);
+    await admin.end();
+  }
+});
