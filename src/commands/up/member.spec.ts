@@ -53,6 +53,19 @@ describe('a member of a local cluster', () => {
     expect(deaths).toEqual([]);
   });
 
+  it('leaves no process behind, whichever moment of its start it is stopped in', async () => {
+    for (let turns = 0; turns < 40; turns++) {
+      const starting = member('setInterval(() => {}, 1000);');
+      const started = starting.start().then(
+        () => 'ready',
+        () => 'not started',
+      );
+      for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
+      await starting.stop(0);
+      expect(await started).toBe('not started');
+    }
+  });
+
   it('that died later is started again after a second', async () => {
     const mortal = member(READY);
     await mortal.start();

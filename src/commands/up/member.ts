@@ -76,13 +76,20 @@ export class Member {
       detached: true,
       stdio: ['ignore', log.fd, log.fd, 'ipc'],
     });
-    await log.close();
+    // Known from the moment it runs: a stop that came during the next wait would leave it behind.
     this.#child = child;
     this.#exited = new Promise((resolve) => child.once('close', () => resolve()));
-    await new Promise<void>((resolve, reject) => {
+    const ready = this.#untilReady(child, from);
+    ready.catch(() => undefined);
+    await log.close();
+    await ready;
+  }
+
+  #untilReady(child: ChildProcess, logFrom: number): Promise<void> {
+    return new Promise<void>((resolve, reject) => {
       child.once('message', () => resolve());
       child.once('error', reject);
-      child.once('exit', (code, signal) => void this.#onExit(code, signal, from).then(reject, reject));
+      child.once('exit', (code, signal) => void this.#onExit(code, signal, logFrom).then(reject, reject));
     });
   }
 
