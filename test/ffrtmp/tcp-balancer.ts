@@ -18,7 +18,8 @@ export class TcpBalancer {
       urls.map((url) => Number(new URL(url).port)),
     );
     server.on('connection', (client) => balancer.forward(client, balancer.ports.length));
-    server.listen(0, '127.0.0.1');
+    // A burst of a thousand connections at once; what a short queue drops comes again a second later.
+    server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 });
     await once(server, 'listening');
     return balancer;
   }
@@ -36,14 +37,16 @@ export class TcpBalancer {
   private forward(client: Socket, masters: number): void {
     const port = this.ports[(this.turn += 1) % this.ports.length] ?? 0;
     const master = connect(port, '127.0.0.1');
+    let connected = false;
     for (const socket of [client, master])
       this.sockets.add(socket.on('close', () => this.sockets.delete(socket)));
-    client.on('error', () => master.destroy()).on('close', () => master.destroy());
+    client.on('error', () => undefined).on('close', () => master.destroy());
     master.on('error', () => {
-      if (master.connecting && masters > 1) this.forward(client, masters - 1);
+      if (!connected && masters > 1) this.forward(client, masters - 1);
       else client.destroy();
     });
     master.on('connect', () => {
+      connected = true;
       client.pipe(master).pipe(client);
       master.on('close', () => client.destroy());
     });
