@@ -24,11 +24,14 @@ export class HandingOut {
     lease?: Milliseconds,
   ): Promise<AttemptRow[]> {
     const attempts = await this.claims.claim(node_id, request, asker, lease);
-    asker.onGone(() => {
-      this.reports.takeBack(node_id, request.claim_id, attempts).catch((error: unknown) => {
-        this.logger.warn({ error, node_id }, 'could not hand jobs back; their leases will run out');
-      });
-    });
+    asker.onGone(() => void this.takeBack(node_id, request.claim_id, attempts));
     return attempts;
+  }
+
+  /** Of attempts that their worker cannot have heard of. Never fails. */
+  async takeBack(node_id: string, claim_id: string, attempts: readonly AttemptRow[]): Promise<void> {
+    await this.reports.takeBack(node_id, claim_id, attempts).catch((error: unknown) => {
+      this.logger.warn({ err: error, node_id }, 'could not hand jobs back; their leases will run out');
+    });
   }
 }

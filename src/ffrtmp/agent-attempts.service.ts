@@ -53,8 +53,16 @@ export class AgentAttempts implements OnModuleDestroy {
     this.deliveries.close();
   }
 
-  /** The next job of the node, or the one that it was given already and never heard of. 404 for an unknown node. */
-  async next(node_id: string, address: string, reply: FastifyReply): Promise<AttemptRow | undefined> {
+  /**
+   * The next job of the node, or the one that it was given already and never heard of. 404 for an unknown node.
+   * @param compose makes the answer of an attempt; where it fails, the attempt is handed back
+   */
+  async next<Answer>(
+    node_id: string,
+    address: string,
+    reply: FastifyReply,
+    compose: (attempt: AttemptRow) => Promise<Answer>,
+  ): Promise<Answer | undefined> {
     const connection = new Connection(reply);
     const keeps = keepsConnections(reply.request.headers);
     const unheard = keeps ? await this.unheardOf(node_id, address) : undefined;
@@ -62,8 +70,12 @@ export class AgentAttempts implements OnModuleDestroy {
     const attempt = given ?? (await this.claim(node_id, newClaimId(address), connection));
     if (!attempt) return undefined;
     const { row, claim_id } = attempt;
+    const answer = await compose(row).catch(async (error: unknown) => {
+      await this.handingOut.takeBack(node_id, claim_id, [row]);
+      throw error;
+    });
     this.deliveries.watch(claim_id, reply.raw, keeps, () => this.begin(node_id, row));
-    return row;
+    return answer;
   }
 
   /** The node's sign of life, for all that it holds. 404 for an unknown node. */

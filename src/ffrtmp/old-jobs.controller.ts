@@ -59,10 +59,10 @@ export class OldJobsController {
     if (typeof node_id !== 'string' || node_id === '')
       throw new OldWireError(400, 'node_id parameter is required');
     try {
-      const attempt = await this.unknown.counted('next', node_id, () =>
-        this.attempts.next(node_id, request.ip, reply),
+      const job = await this.unknown.counted('next', node_id, () =>
+        this.attempts.next(node_id, request.ip, reply, ({ id }) => this.jobs.given(principal, id)),
       );
-      return { job: attempt ? await this.jobs.given(principal, attempt.id) : null };
+      return { job: job ?? null };
     } catch (error) {
       if (isNotFound(error)) return { job: null };
       throw error;

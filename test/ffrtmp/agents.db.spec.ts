@@ -2,12 +2,13 @@
 import { connect, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { pino } from 'pino';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { GoClient, type GoAnswer } from './go-client.js';
 import { useDatabase } from '../support/database.js';
 import { eventually } from '../support/eventually.js';
 import { startMaster, type RunningMaster } from '../../src/api/start-master.js';
 import { Settings } from '../../src/config/settings.js';
+import { JobsRepository } from '../../src/jobs/jobs.repository.js';
 
 const KEY = 'a key for the tests of the agents';
 const AT = '10.1.2.3';
@@ -240,6 +241,25 @@ describe('a poll that is repeated', () => {
     const { rows } = await db.pool.query('SELECT attempt FROM ffmpeg_master.jobs WHERE id = $1', [job]);
     expect(rows).toEqual([{ attempt: 1 }]);
     for (const id of [job, other]) await result(agent, { job_id: id, node_id: node });
+  });
+
+  it('after an error gets a job all the same: one that could not be told is handed back', async () => {
+    const node = await register();
+    const job = await submit();
+    const agent = client();
+    const read = vi.spyOn(JobsRepository.prototype, 'get').mockRejectedValueOnce(new Error('no connection'));
+    const refused = await agent.call('GET', `/jobs/next?node_id=${node}`);
+    expect(read).toHaveBeenCalled();
+    read.mockRestore();
+    expect(refused).toEqual({ status: 500, text: 'Failed to get next job\n' });
+    expect(await next(agent, node)).toBe(job);
+    await begun(job);
+    const { rows } = await db.pool.query(
+      'SELECT failures, retry_count FROM ffmpeg_master.jobs WHERE id = $1',
+      [job],
+    );
+    expect(rows).toEqual([{ failures: 0, retry_count: 0 }]);
+    expect(await result(agent, { job_id: job, node_id: node })).toEqual({ status: 'success' });
   });
 
   it('is one for more where the connection of the last one is open', async () => {

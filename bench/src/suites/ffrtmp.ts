@@ -32,10 +32,9 @@ export const ffrtmp: Suite = {
     for (let round = 0; round < bench.rounds; round += 1) {
       const masters = await Masters.start(MASTERS, await postgres.database());
       const balancer = await TcpBalancer.start(masters.urls);
-      const end = async (): Promise<void> => {
-        await balancer.stop();
-        await masters.stop();
-      };
+      let ended: Promise<void> | undefined;
+      const end = (): Promise<void> =>
+        (ended ??= Promise.all([balancer.stop(), masters.stop()]).then(() => undefined));
       bench.atEnd(end);
       await submissions(bench, balancer.url);
       const agents = await register(balancer.url, AGENTS);
@@ -56,14 +55,28 @@ export const ffrtmp: Suite = {
       const wanted = RATE * SECONDS + 2 * JOBS;
       if (Number(row?.ended) !== wanted || Number(row?.twice) !== 0)
         throw new Error(
-          `${row?.ended} of ${wanted} jobs were completed, ${row?.twice} of them more than once`,
+          `${row?.ended} of ${wanted} jobs were completed, ${row?.twice} of them more than once; ` +
+            `the others: ${await stateOfOthers(masters.dsn)}`,
         );
       for (const agent of agents) agent.client.close();
+      // Those of the next round need the connections of these.
+      await end();
     }
     bench.atLeast('submissions_per_second', bench.median('submissions.jobs_per_second'), RATE * 0.99);
     bench.atMost('killed.failed_calls', bench.median('killed.failed_calls'), 0);
   },
 };
+
+/** What became of jobs that are not completed, for the error that tells of them. */
+async function stateOfOthers(dsn: string): Promise<string> {
+  const rows = await queryOnce<{ what: string }>(
+    dsn,
+    `SELECT format('%s %s of attempt %s since %s', count(*), j.status, j.attempt,
+                   date_trunc('second', now() - max(coalesce(j.assigned_at, j.created_at)))) AS what
+     FROM ffmpeg_master.jobs j GROUP BY j.status, j.attempt`,
+  );
+  return rows.map(({ what }) => what).join(', ');
+}
 
 interface Agent {
   readonly client: GoClient;
