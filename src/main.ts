@@ -16,6 +16,7 @@ process.exitCode = await runCommandLine(
     },
     jobs: { summary: 'submit, list, watch and change jobs', load: () => import('./commands/jobs.js') },
     nodes: { summary: 'list, drain and remove worker machines', load: () => import('./commands/nodes.js') },
+    keys: { summary: 'make, list, rotate and revoke API keys', load: () => import('./commands/keys.js') },
     import: {
       summary: 'bring nodes and jobs over from a database of ffmpeg-rtmp',
       load: () => import('./commands/import.js'),

@@ -1,8 +1,7 @@
 import { Readable } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Body, Controller, Get, Header, HttpCode, Param, Post, Query, StreamableFile } from '@nestjs/common';
-import { Transform } from 'class-transformer';
-import { IsBoolean, IsOptional } from 'class-validator';
+import { IsOptional } from 'class-validator';
 import { CurrentPrincipal } from '../access/current-principal.js';
 import type { Principal } from '../access/principal.js';
 import { Requires } from '../access/requires.js';
@@ -12,6 +11,7 @@ import { Draining } from '../signals/draining.js';
 import { jobNotFound, parseJobReference } from './job-reference.js';
 import { JobLogsService } from './job-logs.service.js';
 import { JobsService } from './jobs.service.js';
+import { IsFlagText } from '../protocol/flag-text.js';
 
 /** Between two looks at the log of a running job, in milliseconds. */
 const FOLLOW_INTERVAL = 500;
@@ -19,10 +19,7 @@ const FOLLOW_INTERVAL = 500;
 export class ReadLogsQuery {
   /** Go on until the job has ended. */
   @IsOptional()
-  @Transform(({ value }: { value: unknown }): unknown =>
-    value === 'true' ? true : value === 'false' ? false : value,
-  )
-  @IsBoolean()
+  @IsFlagText()
   follow?: boolean;
 }
 

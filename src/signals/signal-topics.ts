@@ -1,5 +1,5 @@
 /** What a signal can be about. A signal says only where to look; the database says what is there. */
-export const SIGNAL_TOPICS = ['lane', 'node', 'queue', 'event', 'due', 'leader'] as const;
+export const SIGNAL_TOPICS = ['lane', 'node', 'queue', 'event', 'due', 'leader', 'key'] as const;
 
 /**
  * | topic | key | count |
@@ -10,6 +10,7 @@ export const SIGNAL_TOPICS = ['lane', 'node', 'queue', 'event', 'due', 'leader']
  * | event | empty: the event log grew | |
  * | due | epoch milliseconds of the next due time; of several only the earliest is kept | |
  * | leader | empty: the leadership is free or taken | |
+ * | key | API key id: revoked, or its end moved | |
  */
 export type SignalTopic = (typeof SIGNAL_TOPICS)[number];
 

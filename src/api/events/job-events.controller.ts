@@ -1,6 +1,6 @@
 import { Controller, Get, Headers, Param, Query, Req, Res } from '@nestjs/common';
-import { Transform, Type } from 'class-transformer';
-import { IsBoolean, IsInt, IsOptional, Max, Min } from 'class-validator';
+import { Type } from 'class-transformer';
+import { IsInt, IsOptional, Max, Min } from 'class-validator';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CurrentPrincipal } from '../../access/current-principal.js';
 import type { Principal } from '../../access/principal.js';
@@ -16,6 +16,7 @@ import { dataFrame } from './event-frame.js';
 import { EventStreamMetrics } from './event-stream.metrics.js';
 import { JobEventFollower } from './job-event-follower.js';
 import { SseConnection } from './sse-connection.js';
+import { IsFlagText } from '../../protocol/flag-text.js';
 
 export class JobEventsQuery {
   /** Events a page, 1 to 1,000; default 100. */
@@ -24,8 +25,7 @@ export class JobEventsQuery {
   @IsOptional() @Type(() => Number) @IsInt() @Min(0) @Max(2_147_483_647) cursor?: number;
   /** Stream them, new ones too, until the job has ended; as does `Accept: text/event-stream`. */
   @IsOptional()
-  @Transform(({ value }: { value: unknown }) => (value === 'true' ? true : value === 'false' ? false : value))
-  @IsBoolean()
+  @IsFlagText()
   follow?: boolean;
 }
 

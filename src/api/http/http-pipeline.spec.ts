@@ -9,7 +9,7 @@ import { IsArray, IsInt, IsObject, IsOptional, IsString, Max, ValidateNested } f
 import { pino } from 'pino';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { eventually } from '../../../test/support/eventually.js';
-import { AccessModule } from '../../access/access.module.js';
+import { GuardedModule } from '../../../test/support/guarded.module.js';
 import { Requires } from '../../access/requires.js';
 import { Settings } from '../../config/settings.js';
 import { Overloaded } from '../../database/overloaded.js';
@@ -79,7 +79,7 @@ const settings = new Settings();
 settings.master_api_key = KEY;
 settings.api.trusted_proxies = ['127.0.0.1/32'];
 
-@Module({ imports: [SettingsModule.of(settings), AccessModule], controllers: [OrdersController] })
+@Module({ imports: [SettingsModule.of(settings), GuardedModule], controllers: [OrdersController] })
 class OrdersModule {}
 
 const lines: Record<string, unknown>[] = [];

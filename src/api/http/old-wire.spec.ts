@@ -5,7 +5,7 @@ import type { FastifyRequest } from 'fastify';
 import { pino } from 'pino';
 import { request } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { AccessModule } from '../../access/access.module.js';
+import { GuardedModule } from '../../../test/support/guarded.module.js';
 import { Requires } from '../../access/requires.js';
 import { Settings } from '../../config/settings.js';
 import { OldWireError } from '../../ffrtmp/wire/old-wire-error.js';
@@ -46,7 +46,7 @@ const settings = new Settings();
 settings.master_api_key = KEY;
 
 @Module({
-  imports: [SettingsModule.of(settings), AccessModule],
+  imports: [SettingsModule.of(settings), GuardedModule],
   controllers: [OldController, NewController],
 })
 class OldModule {}

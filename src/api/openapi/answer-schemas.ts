@@ -2,6 +2,7 @@
  * Schemas of what is answered. Interfaces leave nothing behind at run time, so these are written by hand;
  * the specs of the routes compare them with real answers.
  */
+import { PERMISSIONS, ROLES } from '../../access/permissions.js';
 import { JOB_STATUSES } from '../../protocol/job-status.js';
 import { FAILURE_REASONS } from '../../protocol/failure-reason.js';
 import { NODE_STATUSES } from '../../nodes/node-view.js';
@@ -26,6 +27,20 @@ function object(properties: Record<string, Schema>, optional: Record<string, Sch
 }
 
 const page = (name: string) => object({ items: list(ref(name)), next_cursor: orNull(text) });
+
+const API_KEY = {
+  id,
+  prefix: text,
+  name: text,
+  role: oneOf(ROLES),
+  permissions: list(oneOf(PERMISSIONS)),
+  node_id: orNull(id),
+  created_by: text,
+  created_at: time,
+  expires_at: orNull(time),
+  revoked_at: orNull(time),
+  last_used_at: orNull(time),
+};
 
 export const ANSWER_SCHEMAS: Record<string, Schema> = {
   Problem: {
@@ -81,6 +96,9 @@ export const ANSWER_SCHEMAS: Record<string, Schema> = {
     data: open,
   }),
   JobEventPage: page('JobEvent'),
+  ApiKey: object(API_KEY),
+  MintedApiKey: object({ ...API_KEY, key: { ...text, description: 'Shown by this answer alone.' } }),
+  ApiKeyPage: page('ApiKey'),
   Node: object({
     id,
     name: text,

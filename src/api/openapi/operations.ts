@@ -2,7 +2,7 @@
 
 export interface Operation {
   /** The group it is shown under. */
-  tag: 'jobs' | 'events' | 'nodes' | 'workers' | 'queues' | 'cluster' | 'health' | 'docs';
+  tag: 'jobs' | 'events' | 'nodes' | 'workers' | 'queues' | 'keys' | 'cluster' | 'health' | 'docs';
   summary: string;
   /**
    * Name of a schema, or a media type for an answer that is no JSON; several where the request decides; null
@@ -135,6 +135,25 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     tag: 'queues',
     summary: 'Claim jobs of a queue again',
     answer: 'Queue',
+  },
+  'POST /api/v1/keys': {
+    tag: 'keys',
+    summary: 'Make an API key; this answer alone shows it',
+    answer: 'MintedApiKey',
+    example: { name: 'ci', role: 'developer', expires_at: '2030-01-01T00:00:00Z' },
+  },
+  'GET /api/v1/keys': { tag: 'keys', summary: 'List API keys', answer: 'ApiKeyPage' },
+  'GET /api/v1/keys/{id}': {
+    tag: 'keys',
+    summary: 'Read an API key, but for the key itself',
+    answer: 'ApiKey',
+  },
+  'DELETE /api/v1/keys/{id}': { tag: 'keys', summary: 'Revoke an API key, at all masters', answer: 'ApiKey' },
+  'POST /api/v1/keys/{id}/rotate': {
+    tag: 'keys',
+    summary: 'Make a key that takes the place of another; the old one works on for a while',
+    answer: 'MintedApiKey',
+    example: { overlap_seconds: 3600 },
   },
   'GET /api/v1/cluster': {
     tag: 'cluster',

@@ -41,8 +41,8 @@ export class RestClient {
     return this.#json<T>('POST', path, { body, headers });
   }
 
-  delete(path: string): Promise<void> {
-    return this.#json<undefined>('DELETE', path, {});
+  delete<T = void>(path: string): Promise<T> {
+    return this.#json<T>('DELETE', path, {});
   }
 
   /** The body as it arrives; it may stay open for as long as the server likes. */
