@@ -39,26 +39,26 @@ const REVOKE_API_KEY = statement(
    SELECT k.* FROM revoked k`,
 );
 
-// The old key's row is locked first: of two rotations at once the second finds that there is a new key already.
+// The unique index decides between two rotations at once: the snapshot of the second, which waited for the old key's
+// row, cannot see what the first has made.
 const ROTATE_API_KEY = statement(
   'RotateApiKey',
   `WITH old AS MATERIALIZED (
      SELECT k.* FROM ffmpeg_master.api_keys k
      WHERE k.id = $1 AND k.tenant_id = $2 AND k.revoked_at IS NULL AND (k.expires_at > now()) IS NOT FALSE
      FOR UPDATE
-   ), free AS MATERIALIZED (
-     SELECT o.* FROM old o
-     WHERE NOT EXISTS (SELECT FROM ffmpeg_master.api_keys n WHERE n.replaces = o.id AND n.revoked_at IS NULL)
    ), made AS (
      INSERT INTO ffmpeg_master.api_keys AS k
        (id, prefix, digest, tenant_id, name, role, scopes, node_id, replaces, created_by, expires_at)
-     SELECT $3::uuid, $4::text, $5::bytea, f.tenant_id, f.name, f.role, f.scopes, f.node_id, f.id, $6::text,
-            now() + (f.expires_at - f.created_at)
-     FROM free f RETURNING ${COLUMNS}
+     SELECT $3::uuid, $4::text, $5::bytea, o.tenant_id, o.name, o.role, o.scopes, o.node_id, o.id, $6::text,
+            now() + (o.expires_at - o.created_at)
+     FROM old o
+     ON CONFLICT (replaces) WHERE revoked_at IS NULL DO NOTHING
+     RETURNING ${COLUMNS}
    ), ending AS (
      UPDATE ffmpeg_master.api_keys k
      SET expires_at = least(k.expires_at, now() + make_interval(secs => $7::float8))
-     FROM free f WHERE k.id = f.id RETURNING k.id
+     FROM made m WHERE k.id = m.replaces RETURNING k.id
    ), changed AS (${CHANGED('ending')})
    SELECT k.* FROM made k`,
 );

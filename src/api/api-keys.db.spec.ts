@@ -122,11 +122,25 @@ describe('an API key', () => {
   it('is rotated: both work for a while, then the new one alone; twice at once makes one', async () => {
     const old = await create({ name: 'robot', role: 'developer', scopes: ['job:read'] });
     expect((await call(there, old.key, 'GET', '/jobs')).status).toBe(200);
-    const both = await Promise.all(
+    // Both statements are under way before either may go on.
+    const holder = await server.pool.connect();
+    await holder.query('BEGIN');
+    await holder.query('SELECT FROM ffmpeg_master.api_keys WHERE id = $1 FOR UPDATE', [old.id]);
+    const rotations = Promise.all(
       [here, there].map((master) =>
         call(master, ADMIN, 'POST', `/keys/${old.id}/rotate`, { overlap_seconds: 2 }),
       ),
     );
+    await eventually(async () => {
+      const waiting = await server.pool.query(
+        `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+           AND query LIKE '%replaces%'`,
+      );
+      expect(waiting.rowCount).toBe(2);
+    });
+    await holder.query('COMMIT');
+    holder.release();
+    const both = await rotations;
     expect(both.map(({ status }) => status).sort()).toEqual([201, 409]);
     const made = both.find(({ status }) => status === 201)?.body as MintedApiKeyView;
     expect(made).toMatchObject({ name: 'robot', role: 'developer', permissions: ['job:read'] });

@@ -66,9 +66,12 @@ describeWithPreviousRelease(() => {
     const entry = { master, version, id: '' };
     started.push(entry);
     await untilReady(master);
-    const { body } = await call<{ masters: Master[] }>(`${master.url}/api/v1/cluster`, { key: KEY });
-    entry.id = body.masters.find(({ url }) => url === master.url)?.id ?? '';
-    expect(entry.id).not.toBe('');
+    // A master may be ready before its first sign of life is written.
+    await eventually(async () => {
+      const { body } = await call<{ masters: Master[] }>(`${master.url}/api/v1/cluster`, { key: KEY });
+      entry.id = body.masters.find(({ url }) => url === master.url)?.id ?? '';
+      expect(entry.id).not.toBe('');
+    });
     urls.push(master.url);
   }
 

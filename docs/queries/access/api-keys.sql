@@ -30,20 +30,19 @@ WITH old AS MATERIALIZED (
   SELECT k.* FROM ffmpeg_master.api_keys k
   WHERE k.id = $1 AND k.tenant_id = $2 AND k.revoked_at IS NULL AND (k.expires_at > now()) IS NOT FALSE
   FOR UPDATE
-), free AS MATERIALIZED (
-  SELECT o.* FROM old o
-  WHERE NOT EXISTS (SELECT FROM ffmpeg_master.api_keys n WHERE n.replaces = o.id AND n.revoked_at IS NULL)
 ), made AS (
   INSERT INTO ffmpeg_master.api_keys AS k
     (id, prefix, digest, tenant_id, name, role, scopes, node_id, replaces, created_by, expires_at)
-  SELECT $3::uuid, $4::text, $5::bytea, f.tenant_id, f.name, f.role, f.scopes, f.node_id, f.id, $6::text,
-         now() + (f.expires_at - f.created_at)
-  FROM free f RETURNING k.id, k.prefix, k.tenant_id, k.name, k.role, k.scopes, k.node_id, k.replaces, k.created_by, k.created_at,
+  SELECT $3::uuid, $4::text, $5::bytea, o.tenant_id, o.name, o.role, o.scopes, o.node_id, o.id, $6::text,
+         now() + (o.expires_at - o.created_at)
+  FROM old o
+  ON CONFLICT (replaces) WHERE revoked_at IS NULL DO NOTHING
+  RETURNING k.id, k.prefix, k.tenant_id, k.name, k.role, k.scopes, k.node_id, k.replaces, k.created_by, k.created_at,
 k.expires_at, k.revoked_at, k.last_used_at
 ), ending AS (
   UPDATE ffmpeg_master.api_keys k
   SET expires_at = least(k.expires_at, now() + make_interval(secs => $7::float8))
-  FROM free f WHERE k.id = f.id RETURNING k.id
+  FROM made m WHERE k.id = m.replaces RETURNING k.id
 ), changed AS (UPDATE ffmpeg_master.access_version v SET version = v.version + 1 WHERE (SELECT count(*) FROM ending) > 0)
 SELECT k.* FROM made k;
 

@@ -22,6 +22,8 @@ CREATE TABLE ffmpeg_master.api_keys (
   last_used_at timestamptz
 ) WITH (fillfactor = 70);
 CREATE INDEX api_keys_tenant ON ffmpeg_master.api_keys (tenant_id, id);
+-- One key at a time takes the place of another, however many rotations run at once.
+CREATE UNIQUE INDEX api_keys_replaces ON ffmpeg_master.api_keys (replaces) WHERE revoked_at IS NULL;
 
 -- Rises with each change of what a known key may do. Masters look at it each second, in case a signal was lost.
 CREATE TABLE ffmpeg_master.access_version (
