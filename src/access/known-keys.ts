@@ -42,6 +42,8 @@ export class KnownKeys implements OnModuleInit, OnModuleDestroy {
   private version: number | undefined;
   private readAt = 0;
   private syncing: Promise<void> | undefined;
+  /** Rises with each change that was heard of: what was read before it may be what changed. */
+  private changes = 0;
   private noting: NodeJS.Timeout | undefined;
 
   constructor(
@@ -77,13 +79,22 @@ export class KnownKeys implements OnModuleInit, OnModuleDestroy {
     this.keys.delete(key);
     const prefix = prefixOfKey(key);
     if (prefix === undefined) return undefined;
-    const row = await this.look.add(prefix);
+    const row = await this.read(prefix);
     if (row === undefined || !timingSafeEqual(row.digest, digestOfKey(key))) return undefined;
     return this.remember(key, row)?.principal;
   }
 
+  private async read(prefix: string): Promise<KnownKeyRow | undefined> {
+    for (;;) {
+      const { changes } = this;
+      const row = await this.look.add(prefix);
+      if (changes === this.changes) return row;
+    }
+  }
+
   /** A key was revoked, or ends sooner. */
   forget(id: string): void {
+    this.changes += 1;
     for (const [key, known] of this.keys) if (known.id === id) this.keys.delete(key);
   }
 
@@ -97,12 +108,15 @@ export class KnownKeys implements OnModuleInit, OnModuleDestroy {
     const version = await this.repository.version();
     const readAt = performance.now();
     if (version === this.version && readAt - this.readAt < READ_AGAIN_AFTER) return;
+    this.changes += 1;
     const held = [...this.keys];
     const rows = new Map(
       (await this.repository.find(held.map(([, { prefix }]) => prefix))).map((row) => [row.prefix, row]),
     );
-    for (const [key, { prefix }] of held) {
-      const row = rows.get(prefix);
+    for (const [key, known] of held) {
+      // Forgotten or read anew meanwhile: what that says is newer.
+      if (this.keys.get(key) !== known) continue;
+      const row = rows.get(known.prefix);
       const same = row !== undefined && timingSafeEqual(row.digest, digestOfKey(key));
       if (!same || this.remember(key, row) === undefined) this.keys.delete(key);
     }
