@@ -4,6 +4,7 @@
  * and locks last as long as it does.
  */
 import pg from 'pg';
+import { socketOf } from './client-socket.js';
 import { refuseOldVersion, refusePooler } from './pooler-detection.js';
 import { ServerLocator } from './server-locator.js';
 import { codeOf } from './sql-errors.js';
@@ -143,9 +144,4 @@ function startUpOptions(settings: Readonly<Record<string, string | number>>): st
   return Object.entries(settings)
     .map(([name, value]) => `-c ${name}=${String(value).replace(/[\\ ]/g, '\\$&')}`)
     .join(' ');
-}
-
-function socketOf(client: pg.Client): { destroy(reason?: Error): void } {
-  return (client as unknown as { connection: { stream: { destroy(reason?: Error): void } } }).connection
-    .stream;
 }

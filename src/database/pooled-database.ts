@@ -3,6 +3,7 @@
  * statement looks for it anew, and where the answer is another server the pool is built again. A statement
  * is never repeated here: only its sender knows whether that would do harm.
  */
+import { Socket } from 'node:net';
 import pg from 'pg';
 import { arrayText } from './array-text.js';
 import { ConnectionPlaces } from './connection-places.js';
@@ -13,6 +14,7 @@ import { Overloaded } from './overloaded.js';
 import { inspectServer, whyNoWrites } from './pooler-detection.js';
 import { NoServerError, ServerLocator, type Server } from './server-locator.js';
 import { sessionTimeouts } from './session-timeouts.js';
+import { SilenceWatch } from './silence-watch.js';
 import { codeOf, isConnectionLost, isNotPrimary, noServer } from './sql-errors.js';
 import { statement, type Statement } from './statement.js';
 
@@ -42,6 +44,8 @@ export interface PooledDatabaseOptions {
 interface Generation {
   readonly server: Server;
   readonly pool: pg.Pool;
+  /** Of all its connections, those among them that are still being made. */
+  readonly sockets: ReadonlySet<Socket>;
 }
 
 /** A connection in use, and in which kind of place. */
@@ -59,6 +63,8 @@ export class PooledDatabase extends Database {
   readonly #pools = new Set<pg.Pool>();
   readonly #endings = new Set<Promise<void>>();
   readonly #unwatch: (() => void) | undefined;
+  /** Only where there is another host to go to. */
+  readonly #silence: SilenceWatch | undefined;
   /** Connections whose session keeps the first plan of a statement. */
   readonly #keepingPlans = new WeakSet<pg.PoolClient>();
   #current: Generation | undefined;
@@ -83,6 +89,7 @@ export class PooledDatabase extends Database {
       readWrite: this.#options.readWrite,
       connectTimeoutMs: Math.min(3000, this.#options.acquireTimeoutMs),
     });
+    if (this.#locator.several) this.#silence = new SilenceWatch(() => this.#leaveSilentServer());
     this.#unwatch = options.metrics?.watchPool(() => this.figures());
   }
 
@@ -187,7 +194,7 @@ export class PooledDatabase extends Database {
     const started = performance.now();
     try {
       const config = prepared && !server.pooled ? { name, text } : { text };
-      const { rows } = await client.query({ ...config, values: values.map(asParameter) });
+      const { rows } = await this.#send(() => client.query({ ...config, values: values.map(asParameter) }));
       return rows as Row[];
     } finally {
       this.#options.metrics?.observeQuery(name, (performance.now() - started) / 1000);
@@ -206,7 +213,7 @@ export class PooledDatabase extends Database {
   ) {
     if (server.pooled || (!onePlan && values.length === 0)) return;
     if (onePlan === this.#keepingPlans.has(client)) return;
-    await client.query(onePlan ? KEEP_PLANS : CHOOSE_PLANS);
+    await this.#send(() => client.query(onePlan ? KEEP_PLANS : CHOOSE_PLANS));
     if (onePlan) this.#keepingPlans.add(client);
     else this.#keepingPlans.delete(client);
   }
@@ -215,14 +222,14 @@ export class PooledDatabase extends Database {
   async #begin({ client }: Acquired): Promise<void> {
     const started = performance.now();
     const keeping = this.#keepingPlans.has(client);
-    await client.query(keeping ? `BEGIN; ${CHOOSE_PLANS_LOCALLY}` : 'BEGIN');
+    await this.#send(() => client.query(keeping ? `BEGIN; ${CHOOSE_PLANS_LOCALLY}` : 'BEGIN'));
     this.#options.metrics?.observeQuery('Begin', (performance.now() - started) / 1000);
   }
 
   /** COMMIT of a failed transaction answers ROLLBACK and no error: a swallowed error would look like success. */
   async #commit({ client, server }: Acquired): Promise<void> {
     const started = performance.now();
-    const { command } = await client.query('COMMIT');
+    const { command } = await this.#send(() => client.query('COMMIT'));
     this.#options.metrics?.observeQuery('Commit', (performance.now() - started) / 1000);
     if (command !== 'COMMIT') {
       throw new Error(
@@ -242,7 +249,7 @@ export class PooledDatabase extends Database {
       const waited = performance.now() - started;
       if (!(await this.#places.take(hot, Math.max(0, acquireTimeoutMs - waited)))) throw this.#allBusy(hot);
       try {
-        const client = await pool.connect();
+        const client = await this.#connect(pool);
         client.on('error', ignore);
         this.#options.metrics?.observeWait((performance.now() - started) / 1000);
         return { client, server, hot };
@@ -254,6 +261,30 @@ export class PooledDatabase extends Database {
         this.#distrust(error);
         throw error;
       }
+    }
+  }
+
+  /** An idle connection is no sign of the server. */
+  async #connect(pool: pg.Pool): Promise<pg.PoolClient> {
+    this.#silence?.begin();
+    try {
+      return await pool.connect();
+    } finally {
+      this.#silence?.end(false);
+    }
+  }
+
+  async #send<T>(send: () => Promise<T>): Promise<T> {
+    if (this.#silence === undefined) return send();
+    this.#silence.begin();
+    let heard = true;
+    try {
+      return await send();
+    } catch (error) {
+      heard = !isConnectionLost(error);
+      throw error;
+    } finally {
+      this.#silence.end(heard);
     }
   }
 
@@ -300,19 +331,41 @@ export class PooledDatabase extends Database {
     if (this.#current?.server.identity === server.identity && this.#current.server.pooled === server.pooled) {
       return this.#current;
     }
+    return this.#adopt(server);
+  }
+
+  #adopt(server: Server): Generation {
     if (this.#lastServer !== undefined && this.#lastServer !== server.name) {
       this.#options.onEvent?.(`the database moved from ${this.#lastServer} to ${server.name}`);
     }
     this.#lastServer = server.name;
     this.#retire();
-    this.#current = { server, pool: this.#build(server) };
+    this.#current = this.#build(server);
     return this.#current;
   }
 
-  #build(server: Server): pg.Pool {
+  /** Where another server is found to be the one to use, nobody waits for the answers of the silent one. */
+  async #leaveSilentServer(): Promise<void> {
+    const silent = this.#current;
+    if (silent === undefined || this.#closed) return;
+    this.#locator.forget();
+    const server = await this.#locator.locate().catch(() => undefined);
+    if (server === undefined || server.name === silent.server.name || this.#closed) return;
+    if (this.#current === silent) this.#adopt(server);
+    const reason = new SilentServerError(silent.server.name);
+    for (const socket of silent.sockets) socket.destroy(reason);
+  }
+
+  #build(server: Server): Generation {
     const { maxOpenConns, connMaxIdleTimeMs, connMaxLifetimeMs, acquireTimeoutMs } = this.#options;
+    const sockets = new Set<Socket>();
     const pool = new pg.Pool({
       ...server.config,
+      stream: () => {
+        const socket = new Socket();
+        sockets.add(socket);
+        return socket.once('close', () => sockets.delete(socket));
+      },
       ...(server.pooled ? {} : sessionTimeouts),
       // For a link that swallows everything: the server's own time-out ends a statement sooner.
       query_timeout: sessionTimeouts.statement_timeout + 1000,
@@ -324,11 +377,12 @@ export class PooledDatabase extends Database {
     });
     new IdleTrim(pool, this.#options.maxIdleConns, this.#options.idleTrimMs);
     pool.on('error', (error) => {
+      if (this.#current?.pool !== pool) return;
       this.#suspect = true;
       this.#options.onEvent?.(`an idle connection to ${server.name} broke: ${error.message}`);
     });
     this.#pools.add(pool);
-    return pool;
+    return { server, pool, sockets };
   }
 
   #retire(): void {
@@ -372,6 +426,16 @@ function refuseReadOnly(server: Server): (client: pg.ClientBase) => Promise<void
 export class NotReadyError extends Error {
   override readonly name = 'NotReadyError';
   readonly code = noServer;
+}
+
+/** Its code makes `isConnectionLost` true: what the statement did is unknown. */
+class SilentServerError extends Error {
+  override readonly name = 'SilentServerError';
+  readonly code = 'ETIMEDOUT';
+
+  constructor(server: string) {
+    super(`${server} answered nothing any more, and another server takes writes now`);
+  }
 }
 
 function asParameter(value: unknown): unknown {

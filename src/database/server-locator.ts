@@ -1,11 +1,13 @@
 /**
  * Finds the server to use among the hosts of a DSN: each host in order, each way to use TLS that its
- * sslmode allows, until one answers that takes writes. `pg` itself knows one host and other meanings of
- * sslmode. The choice is kept until somebody reports that it fails.
+ * sslmode allows, until one answers that takes writes. A host that is silent does not hold up the next one for long.
+ * `pg` itself knows one host and other meanings of sslmode. The choice is kept until somebody reports that it fails.
  */
 import pg from 'pg';
 import { parseDsn, type Dsn } from '../config/dsn.js';
 import { tlsAttempts, type TlsAttempt } from '../config/tls-attempts.js';
+import { socketOf } from './client-socket.js';
+import { firstInTurn } from './first-in-turn.js';
 import { inspectServer, whyNoWrites, type ServerFacts } from './pooler-detection.js';
 import { codeOf, noServer } from './sql-errors.js';
 import { rowTypes } from './row-types.js';
@@ -27,12 +29,24 @@ export interface ServerLocatorOptions {
   readonly connectTimeoutMs?: number;
 }
 
+interface Failure {
+  readonly server: string;
+  readonly reason: string;
+  readonly code?: string;
+}
+
+/**
+ * Milliseconds that a host has to answer before the next one is asked beside it: the machine of a primary that lost its
+ * power says nothing, and its standby took over long before a time-out of 3 s.
+ */
+const HEAD_START = 250;
+
 /** No host of the DSN would do; the message says of each why not. */
 export class NoServerError extends Error {
   override readonly name = 'NoServerError';
   readonly code = noServer;
 
-  constructor(readonly failures: readonly { server: string; reason: string; code?: string }[]) {
+  constructor(readonly failures: readonly Failure[]) {
     super(
       `no PostgreSQL server is usable: ${failures.map(({ server, reason }) => `${server}: ${reason}`).join('; ')}`,
     );
@@ -70,36 +84,57 @@ export class ServerLocator {
     this.#choice = undefined;
   }
 
+  /** Whether there is more than one host. */
+  get several(): boolean {
+    return this.#dsn.hosts.length > 1;
+  }
+
   async #search(): Promise<Server> {
-    const failures: { server: string; reason: string; code?: string }[] = [];
-    for (const { host, port } of this.#dsn.hosts) {
-      const name = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-      for (const tls of tlsAttempts(this.#dsn, host)) {
-        const config = clientConfig(this.#dsn, host, port, tls, this.#timeoutMs);
-        try {
-          const facts = await this.#probe(config);
-          const wrong = this.#readWrite ? whyNoWrites(facts) : undefined;
-          if (wrong === undefined) {
-            return { ...facts, name, config, identity: `${name} ${tls === 'plain' ? 'plain' : 'tls'}` };
-          }
-          failures.push({ server: name, reason: wrong });
-          break;
-        } catch (error) {
-          failures.push({ server: name, ...describe(error, tls) });
-          if (!isRefusalOfTls(error)) break;
+    const found = new AbortController();
+    const tries = this.#dsn.hosts.map((host) => () => this.#try(host, found.signal));
+    try {
+      return await firstInTurn(tries, HEAD_START);
+    } catch (error) {
+      const failures = (error as AggregateError).errors as NoServerError[];
+      throw new NoServerError(failures.flatMap((failure) => failure.failures));
+    } finally {
+      found.abort();
+    }
+  }
+
+  /** Throws `NoServerError` and nothing else. */
+  async #try({ host, port }: Dsn['hosts'][number], found: AbortSignal): Promise<Server> {
+    const failures: Failure[] = [];
+    const name = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+    for (const tls of tlsAttempts(this.#dsn, host)) {
+      const config = clientConfig(this.#dsn, host, port, tls, this.#timeoutMs);
+      try {
+        const facts = await this.#probe(config, found);
+        const wrong = this.#readWrite ? whyNoWrites(facts) : undefined;
+        if (wrong === undefined) {
+          return { ...facts, name, config, identity: `${name} ${tls === 'plain' ? 'plain' : 'tls'}` };
         }
+        failures.push({ server: name, reason: wrong });
+        break;
+      } catch (error) {
+        failures.push({ server: name, ...describe(error, tls) });
+        if (!isRefusalOfTls(error)) break;
       }
     }
     throw new NoServerError(failures);
   }
 
-  async #probe(config: pg.ClientConfig): Promise<ServerFacts> {
+  /** @param found aborted once a server is found: nobody waits for another */
+  async #probe(config: pg.ClientConfig, found: AbortSignal): Promise<ServerFacts> {
     const client = new pg.Client({ ...config, query_timeout: this.#timeoutMs });
     client.on('error', () => undefined);
+    const cut = () => void socketOf(client).destroy();
+    found.addEventListener('abort', cut);
     try {
       await client.connect();
       return await inspectServer(client);
     } finally {
+      found.removeEventListener('abort', cut);
       client.end().catch(() => undefined);
     }
   }

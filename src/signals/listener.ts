@@ -78,7 +78,9 @@ export class Listener implements Notifier {
     const interrupted = new Interruption(closing);
     let session: Session | undefined;
     try {
-      const config = await interrupted.or(within(ANSWER_WITHIN, this.options.locate()));
+      // The search bounds each of its steps itself. Cut as a whole it would begin anew, and never come to its end where
+      // it needs longer.
+      const config = await interrupted.or(this.options.locate());
       session = new Session(config, this.options);
       await interrupted.or(within(ANSWER_WITHIN, session.open()));
       this.#session = session;
