@@ -30,7 +30,7 @@ it('a worker is killed in two jobs: its ffmpegs die, the jobs run again elsewher
     return folders;
   });
   const killed = performance.now();
-  doomed.child.kill('SIGKILL');
+  doomed.signal('SIGKILL');
   await doomed.exit();
   expect(doomed.child.signalCode).toBe('SIGKILL');
   await eventually(() => expect(ffmpegs.filter(isAlive)).toEqual([]), { within: 20_000 });

@@ -77,6 +77,7 @@ describeWhere('an asynchronous standby', hasDebianPostgres() ? [] : ['postgresql
     };
     console.info(`lost of ${acknowledged.length} acknowledged submits: ${JSON.stringify(figures)}`);
     keepFigures('asynchronous', figures);
+    rig.expectNobodyDied();
     await rig.expectVerified();
   });
 });

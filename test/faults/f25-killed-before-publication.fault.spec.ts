@@ -43,7 +43,7 @@ it('a worker is killed between the accepted report and the publication: its succ
     },
     { within: 10_000, every: 5 },
   );
-  doomed.child.kill('SIGKILL');
+  doomed.signal('SIGKILL');
   await doomed.exit();
   const attempt = `${first}-${token}`;
   expect([...published(rig.outputDir).keys()]).toEqual([]);

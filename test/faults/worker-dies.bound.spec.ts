@@ -51,7 +51,7 @@ it('workers killed -9 in their jobs: the jobs are queued again (I11, F1)', async
   for (const [k, worker] of rig.programs.entries()) {
     // Anywhere between two heartbeats and two sweeps: together they would all be one draw.
     await pause(rig.random.below((SPREAD_MS * 2) / repeats));
-    worker.child.kill('SIGKILL');
+    worker.signal('SIGKILL');
     await worker.exit();
     killed.set(`doomed-${k}`, Date.now());
     rig.history.fault('F1', `killed doomed-${k}`);

@@ -14,6 +14,7 @@ import { StandbyPair } from '../rig/standby-pair.js';
 import type { ChaosFault, Stage } from './chaos-fault.js';
 import { CLIENT_FAULTS } from './client-faults.js';
 import { DATABASE_FAULTS } from './database-faults.js';
+import { isInTheWay } from './in-the-way.js';
 import { LINK_FAULTS } from './link-faults.js';
 import { join, MASTER_FAULTS } from './master-faults.js';
 import { closeRealLinks, joinRealWorker, REAL_WORKER_FAULTS } from './real-workers.js';
@@ -101,6 +102,7 @@ async function injectFor(milliseconds: number, rig: Rig, pair: StandbyPair): Pro
   // Chance of its own: workers and the load draw from the rig's in an order that no seed decides.
   const chance = random(rig.random.seed);
   while (performance.now() < until && failures.length === 0) {
+    rig.expectNobodyDied();
     await pause(chance.below(2 * EVERY));
     if (underWay.size >= AT_ONCE) continue;
     const busy = new Set([...underWay.keys()].map(({ excludes }) => excludes));
@@ -133,13 +135,6 @@ async function inject(fault: ChaosFault, stage: Stage, counts: Map<string, numbe
   stage.rig.history.fault(fault.name, detail);
   console.info(
     `${(performance.now() / 1000).toFixed(0)} s: ${fault.name}, ${detail} (${(performance.now() - began).toFixed(0)} ms)`,
-  );
-}
-
-function isInTheWay(error: unknown): boolean {
-  const text = error instanceof Error ? error.message : String(error);
-  return /psql|ECONNREFUSED|the database system is|Connection terminated|terminating connection|too many clients|remaining connection slots|takes no writes|no server takes writes|is a standby|nothing to pick from/.test(
-    text,
   );
 }
 

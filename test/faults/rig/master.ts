@@ -150,7 +150,7 @@ export class Master {
   }
 
   signal(name: NodeJS.Signals): void {
-    this.program.child.kill(name);
+    this.program.signal(name);
   }
 
   /** kill -9; answers when it is gone. */

@@ -267,6 +267,7 @@ export class Rig {
     await Promise.all(this.workers.map((worker) => worker.stop()));
     await this.heardAll();
     await Promise.all(this.readers.map((reader) => reader.stop()));
+    this.expectNobodyDied();
     const evidence = await this.evidence(true);
     expect(evidence.operations.length, 'the history is empty').toBeGreaterThan(0);
     expect(this.observer.instants, 'no committed instant was seen').toBeGreaterThan(0);
@@ -308,6 +309,17 @@ export class Rig {
       ],
       quiet,
     });
+  }
+
+  /** A master or worker that ended and that no test ended is a failure, however well the others went on. */
+  expectNobodyDied(): void {
+    const dead = [...this.masters.map(({ program }) => program), ...this.programs].filter(
+      ({ endedByItself }) => endedByItself,
+    );
+    const last = dead.map(
+      ({ child, output }) => `ended with ${child.exitCode ?? child.signalCode}:\n${output.slice(-1500)}`,
+    );
+    expect(last, 'processes ended by themselves').toEqual([]);
   }
 
   /** Runs `ffmpeg-master verify` of the present build. */
