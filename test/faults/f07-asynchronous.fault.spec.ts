@@ -12,8 +12,8 @@ import { StandbyPair } from './rig/standby-pair.js';
 
 /** How late the standby hears of a commit. */
 const LATE_MS = 1_000;
-/** As far apart as the interval of 10 s lets a lease of 30 s be: a worker hears of a lost claim no sooner. */
-const HEARTBEAT_MS = 3_000;
+/** A third of the lease, as by the defaults: a worker hears of a lost claim no sooner. */
+const [HEARTBEAT_MS, LEASE] = [5_000, '15s'];
 /** Fail-overs, until one has lost a submit and a claim: what is on its way in the moment of a kill is chance. */
 const MOST_ROUNDS = 4;
 
@@ -23,7 +23,7 @@ describeWhere('an asynchronous standby', hasDebianPostgres() ? [] : ['postgresql
 
   beforeAll(async () => {
     pair = await StandbyPair.start({ synchronous: false, lateBy: LATE_MS });
-    rig = await Rig.start({ masters: 2, database: pair, env: { WORKERS_LEASE_DURATION: '10s' } });
+    rig = await Rig.start({ masters: 2, database: pair, env: { WORKERS_LEASE_DURATION: LEASE } });
   });
 
   afterAll(() => rig.stop());
@@ -34,7 +34,7 @@ describeWhere('an asynchronous standby', hasDebianPostgres() ? [] : ['postgresql
       roams: true,
       slots: 30,
       heartbeatMs: HEARTBEAT_MS,
-      workMs: () => 4_000 + rig.random.below(3_000),
+      workMs: () => 5_000 + rig.random.below(3_000),
     });
     const load = rig.load({ perSecond: 8 });
     const kills: number[] = [];

@@ -26,6 +26,8 @@ describe('links to the database that stop forwarding without being closed', () =
   it('the listener: found within 5 s, and replaced (F8, I11)', async () => {
     const master = rig.masters[0] as Master;
     const links = linksOf(master);
+    // A master is ready before it listens.
+    await eventually(() => expect(links.names.filter(isListener)).toHaveLength(1), { within: 20_000 });
     expect(links.freeze(isListener)).toBe(1);
     const began = performance.now();
     rig.history.fault('F8', 'froze a listener');

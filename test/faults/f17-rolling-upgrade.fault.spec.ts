@@ -214,6 +214,7 @@ describeWithPreviousRelease(() => {
     for (const worker of workers) worker.stop();
     await failed;
     step('all are done');
+    expect(started.filter(({ master }) => master.program.endedByItself)).toEqual([]);
 
     await expectEachOnce(load.ids);
     await expectBothLed();

@@ -132,7 +132,6 @@ describeWhere('a leader whose host is gone', missing, () => {
       expect(await distant.probe('/health/live')).toBeUndefined();
       namespace.mendWire();
       await distant.ready();
-      // It may answer late; that it leads again meanwhile, nobody having resigned, would take the other's death.
       await eventually(async () => expect(await distant.probe('/health/leader')).toBe(503), {
         within: 15_000,
       });
