@@ -354,6 +354,18 @@ describe('logs', () => {
     expect(await text(job)).toBe('once');
   });
 
+  it('are refused with 409 under a token that the job never had, or has no more (I3, F23)', async () => {
+    const { job, attempt } = await STATES.running!();
+    const { lease_token } = attempt!;
+    const lie = { lease_token: lease_token + 1000, offset: 0, text: 'a lie' };
+    await expect(master.logs.append(job.id, lie)).rejects.toMatchObject({ status: 409 });
+    await master.report(node, attempt!, { status: 'released' });
+    await master.claimOne(node);
+    const late = { lease_token, offset: 0, text: 'late' };
+    await expect(master.logs.append(job.id, late)).rejects.toMatchObject({ status: 409 });
+    expect(await text(job)).toBe('');
+  });
+
   it('are refused with 409 under a lease that is over or another’s (I3)', async () => {
     const { job, attempt } = await STATES.running!();
     const other = await STATES.running!();

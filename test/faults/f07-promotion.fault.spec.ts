@@ -39,7 +39,7 @@ describeWhere('a streaming pair', hasDebianPostgres() ? [] : ['postgresql-15'], 
       'SELECT epoch::float8 AS epoch FROM ffmpeg_master.leadership',
     );
     expect(after?.epoch).toBeGreaterThan(before?.epoch ?? Infinity);
-    for (const master of rig.masters) expect(await master.probe('/health/ready')).toBe(200);
+    for (const master of rig.masters) await master.ready();
     await eventually(async () => {
       const left = await pair.standby.sql(
         `SELECT application_name, state, now() - xact_start, query FROM pg_stat_activity

@@ -4,6 +4,10 @@
  * every step each master that lives has to serve, and leadership is moved from one version to the other and back.
  */
 import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Master } from '../../src/leadership/masters.repository.js';
@@ -12,6 +16,7 @@ import { call } from '../e2e/support/api.js';
 import { KEY, leads, spawnMaster, untilReady, type MasterProcess } from '../e2e/support/master-process.js';
 import { Program, run } from '../e2e/support/program.js';
 import { eventually } from '../support/eventually.js';
+import { freePort } from '../support/free-port.js';
 import {
   buildOfPreviousRelease,
   describeWithPreviousRelease,
@@ -20,6 +25,7 @@ import {
 import { random } from '../support/seed.js';
 import { serverLog } from '../support/server-log.js';
 import { startTestPostgres, type TestPostgres } from '../support/test-postgres.js';
+import { clip } from './rig/real-work.js';
 import { RoamingWorker, type Served } from '../e2e/support/roaming-worker.js';
 
 type Version = 'old' | 'new';
@@ -208,6 +214,7 @@ describeWithPreviousRelease(() => {
     for (const worker of workers) worker.stop();
     await failed;
     step('all are done');
+    expect(started.filter(({ master }) => master.program.endedByItself)).toEqual([]);
 
     await expectEachOnce(load.ids);
     await expectBothLed();
@@ -224,6 +231,50 @@ describeWithPreviousRelease(() => {
     await expectQuietLogs();
     const { status, output } = await run(['verify'], { DATABASE_DSN: postgres.dsn, MASTER_API_KEY: KEY });
     expect(status, output).toBe(0);
+  });
+
+  it.each<[Version, Version]>([
+    ['old', 'new'],
+    ['new', 'old'],
+  ])('a worker of the %s build runs a job of a master of the %s one (F17)', async (workers, masters) => {
+    // The old one first, where the database is still empty: it finds its own schema there.
+    for (const version of ['old', 'new'] as const) if (living(version).length === 0) await start(version);
+    const directory = await mkdtemp(join(tmpdir(), 'ffmpeg-master-f17-'));
+    const [{ master } = { master: undefined }] = living(masters);
+    const options = [
+      '--name',
+      `${workers}-build`,
+      '--slots',
+      '1',
+      '--metrics-port',
+      String(await freePort()),
+    ];
+    const folders = ['--output-dir', join(directory, 'out'), '--work-dir', join(directory, 'work')];
+    const worker = new Program(
+      ['worker', '--master', master?.url ?? '', ...options, ...folders],
+      { MASTER_API_KEY: KEY },
+      workers === 'old' ? old : undefined,
+    );
+    try {
+      const body = clip('seen.mp4', 1);
+      const made = await call<{ id: string }>(`${master?.url}/api/v1/jobs`, { key: KEY, body });
+      expect(made.status).toBe(201);
+      await eventually(
+        async () => {
+          const sql = 'SELECT status, node_name FROM ffmpeg_master.job_history WHERE id = $1';
+          const { rows } = await pool.query(sql, [made.body.id]);
+          expect(rows, worker.output.slice(-1500)).toEqual([
+            { status: 'completed', node_name: `${workers}-build` },
+          ]);
+          expect(existsSync(join(directory, 'out/seen.mp4'))).toBe(true);
+        },
+        { within: 120_000, every: 100 },
+      );
+      expect(await worker.stop(), worker.output).toBe(0);
+    } finally {
+      await worker.stop('SIGKILL');
+      await rm(directory, { recursive: true, force: true });
+    }
   });
 
   async function statusByOld(): Promise<string> {

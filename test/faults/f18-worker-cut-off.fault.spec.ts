@@ -55,7 +55,7 @@ it('back when the job is another’s, a worker is told lost and kills ffmpeg at 
     expect(said(cutOff, 'attempt lost')).toMatchObject([{ job_id: job, lease_token: token }]),
   );
   expect(said(cutOff, 'attempt reported')).toEqual([]);
-  await eventually(() => expect(attemptFolders(rig.outputDir)).not.toContain(attempt));
+  await eventually(() => expect(attemptFolders(rig.outputDir)).not.toContain(attempt), { within: 15_000 });
   expect(ffmpegsOf(job)).toHaveLength(1);
   await cancel(job);
   await eventually(() => expect(ffmpegsOf(job)).toEqual([]), { within: 20_000 });
@@ -93,8 +93,9 @@ it('unable to ask, it goes on for its grace, publishes nothing, then kills ffmpe
   expect(isAlive(goesOn)).toBe(true);
   await eventually(() => expect(isAlive(goesOn)).toBe(false), { within: 30_000 });
   const gone = performance.now() - cut;
-  expect(gone).toBeGreaterThan(GRACE_MS - HEARTBEAT_MS);
-  await eventually(() => expect(attemptFolders(rig.outputDir)).toEqual([of(short)]));
+  // By its last answer, which may be a heartbeat old at the cut, and a busy machine may have been late with the next.
+  expect(gone).toBeGreaterThan(GRACE_MS - 2 * HEARTBEAT_MS);
+  await eventually(() => expect(attemptFolders(rig.outputDir)).toEqual([of(short)]), { within: 15_000 });
   expect(published(rig.outputDir).has('b-short.mp4')).toBe(false);
   expect(said(worker, 'attempt reported')).toEqual([]);
   rig.history.fault('F18', 'a worker was cut off for longer than its grace');

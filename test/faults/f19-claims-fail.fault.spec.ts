@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { giveTo, serverAccount } from '../../src/database/embedded/server-account.js';
 import { eventually } from '../support/eventually.js';
+import { DEMANDED } from './rig/master.js';
 import { describeWhere } from './rig/needs.js';
 import { Rig } from './rig/rig.js';
 
@@ -30,7 +31,7 @@ describe('a claim that the server breaks off', () => {
     const late =
       /canceling statement due to statement timeout[^]*?STATEMENT:[^]*?INSERT INTO ffmpeg_master\.leases/;
     await eventually(async () => expect(await rig.database.logs()).toMatch(late), { within: 30_000 });
-    for (const master of rig.masters) expect(await master.probe('/health/live')).toBe(200);
+    for (const master of rig.masters) expect(await master.probe('/health/live', DEMANDED)).toBe(200);
     await rig.admin('DROP TRIGGER slow ON ffmpeg_master.leases');
     await rig.worksOn();
     await rig.peace();
@@ -74,7 +75,7 @@ describeWhere('a disk that is full', mayMount() ? [] : ['the right to mount a tm
     await more.stop();
     const full = /No space left on device[^]*?STATEMENT:[^]*?INSERT INTO ffmpeg_master\.leases/;
     await eventually(async () => expect(await rig.database.logs()).toMatch(full), { within: 60_000 });
-    for (const master of rig.masters) expect(await master.probe('/health/live')).toBe(200);
+    for (const master of rig.masters) expect(await master.probe('/health/live', DEMANDED)).toBe(200);
     rmSync(join(disk, 'filler'));
     await rig.worksOn();
     await load.stop();

@@ -20,12 +20,17 @@ it("the leader's event loop stands still for 10 s: another one leads, and what i
   const leader = await rig.leader();
   const epoch = await rig.epoch();
   leader.signal('SIGUSR2');
-  await eventually(() => expect(leader.program.output).toContain('the event loop is blocked'));
+  await eventually(() => expect(leader.program.output).toContain('the event loop is blocked'), {
+    within: 15_000,
+  });
   const blocked = performance.now();
   rig.history.fault('F20', `blocked the event loop of ${leader.url}`);
   // The fault: it accepts connections, for the kernel does, and answers nobody.
   expect(await leader.probe('/health/live')).toBeUndefined();
-  await eventually(async () => expect(await rig.epoch()).toBe(epoch + 1), { within: BLOCKED_MS, every: 10 });
+  await eventually(async () => expect(await rig.epoch()).toBeGreaterThan(epoch), {
+    within: BLOCKED_MS,
+    every: 10,
+  });
   expect(leader.program.output).not.toContain('the event loop goes on');
   console.info(`next term after ${(performance.now() - blocked).toFixed(0)} ms`);
   await rig.worksOn();
@@ -34,8 +39,10 @@ it("the leader's event loop stands still for 10 s: another one leads, and what i
     within: 20_000,
   });
   await leader.ready(10_000);
-  expect(await leader.probe('/health/leader')).toBe(503);
-  expect(leader.program.output).toContain('this master no longer leads');
+  // It may lead again by now, in a term of its own, where the other one was starved.
+  await eventually(() => expect(leader.program.output).toContain('this master no longer leads'), {
+    within: 15_000,
+  });
   await rig.worksOn();
   await rig.peace();
 });

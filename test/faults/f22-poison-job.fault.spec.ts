@@ -90,6 +90,8 @@ async function deadlyFfmpeg(): Promise<string> {
 async function keepAlive(name: string, ffmpeg: string): Promise<void> {
   while (!over) {
     const worker = await rig.addRealWorker(name, ['--slots', '2', '--ffmpeg-path', ffmpeg]);
+    // By the job that it was given.
+    worker.mayEnd();
     await worker.exit();
     if (worker.child.signalCode === 'SIGKILL') deaths.set(name, (deaths.get(name) ?? 0) + 1);
   }

@@ -25,7 +25,9 @@ it('a LISTEN session that dies silently is found, and meanwhile the poll brings 
   const caller = { name: 'team', url: () => here.url };
   // A master is ready before it listens.
   await eventually(() => expect(links.names.filter(isListener)).toHaveLength(1), { within: 20_000 });
-  await eventually(async () => expect(await elsewhere.metric('ffrtmp_listener_up')).toBe(1));
+  await eventually(async () => expect(await elsewhere.metric('ffrtmp_listener_up')).toBe(1), {
+    within: 20_000,
+  });
   for (let k = 0; k < repeats; k += 1) {
     expect(links.freeze(isListener)).toBe(1);
     const began = performance.now();
@@ -42,7 +44,7 @@ it('a LISTEN session that dies silently is found, and meanwhile the poll brings 
       within: 20_000,
     });
     links.release();
-    await eventually(() => expect(links.names.filter(isListener)).toHaveLength(1));
+    await eventually(() => expect(links.names.filter(isListener)).toHaveLength(1), { within: 20_000 });
   }
   await eventually(
     async () => {

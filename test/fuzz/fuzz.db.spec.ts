@@ -34,7 +34,7 @@ const WITHOUT_BODY = 280 * TIMES;
 const WITH_BODY = 490 * TIMES;
 /** Requests of unknown validity between two looks at the database. */
 const WAVE = 150;
-const TIMEOUT = 120_000 * TIMES;
+const TIMEOUT = 300_000 * TIMES;
 
 const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 1_000_000);
 

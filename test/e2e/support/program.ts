@@ -4,11 +4,14 @@ import { resolve } from 'node:path';
 
 const main = resolve(import.meta.dirname, '../../../dist/main.js');
 
+const ENDING: readonly NodeJS.Signals[] = ['SIGKILL', 'SIGTERM', 'SIGINT'];
+
 /** A process of the built program, with all that it printed. */
 export class Program {
   readonly child: ChildProcess;
   output = '';
   private readonly exited: Promise<number | null>;
+  private endIsWanted = false;
 
   /**
    * @param build another build's `main.js`, for tests of an upgrade
@@ -39,6 +42,21 @@ export class Program {
     return this.child.exitCode === null && this.child.signalCode === null;
   }
 
+  /** Whether it ended and no test had a hand in that. */
+  get endedByItself(): boolean {
+    return !this.running && !this.endIsWanted;
+  }
+
+  /** Its end, whenever it comes, is the test's doing: by `signal` and `stop` it is known without. */
+  mayEnd(): void {
+    this.endIsWanted = true;
+  }
+
+  signal(name: NodeJS.Signals): void {
+    if (ENDING.includes(name)) this.mayEnd();
+    this.child.kill(name);
+  }
+
   /** The exit status; null where a signal ended it. */
   exit(): Promise<number | null> {
     return this.exited;
@@ -47,7 +65,7 @@ export class Program {
   /** Sends a signal and waits for the end; whoever does not end in time is killed, and the test fails. */
   async stop(signal: NodeJS.Signals = 'SIGTERM', within = 40_000): Promise<number | null> {
     if (!this.running) return this.exited;
-    this.child.kill(signal);
+    this.signal(signal);
     const timer = setTimeout(() => this.child.kill('SIGKILL'), within);
     const status = await this.exited;
     clearTimeout(timer);

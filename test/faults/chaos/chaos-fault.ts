@@ -7,7 +7,7 @@ export interface Stage {
   readonly pair: StandbyPair;
   /** A whole number from `from` to `to`. */
   between(from: number, to: number): number;
-  /** Until so many milliseconds of the fault are over, or chaos ends. */
+  /** Until so many milliseconds of the fault are over, or chaos ends: one that is cut short so is not counted. */
   lasts(milliseconds: number): Promise<void>;
 }
 

@@ -7,12 +7,12 @@ const minutes = Number(process.env.CHAOS_MINUTES ?? '1');
 it(
   `${minutes} minutes of chaos break no promise`,
   async () => {
-    const { counts, jobs, repeats, terms, full, unanswered } = await chaos(minutes * 60_000);
+    const { counts, jobs, repeats, terms, full, unanswered, violations } = await chaos(minutes * 60_000);
     const sorted = [...counts].sort(([, a], [, b]) => b - a);
     const total = sorted.reduce((sum, [, count]) => sum + count, 0);
     for (const [name, count] of sorted) console.info(`${String(count).padStart(5)}  ${name}`);
     console.info(
-      `${total} faults of ${sorted.length} kinds, ${jobs} jobs, ${repeats} repeated attempts, ${terms} terms, ${unanswered} calls unanswered, the greedy node full at ${full} instants, 0 violations`,
+      `${total} faults of ${sorted.length} kinds, ${jobs} jobs, ${repeats} repeated attempts, ${terms} terms, ${unanswered} calls unanswered, the greedy node full at ${full} instants, ${violations} violations`,
     );
     keepFigures('chaos', {
       minutes,
@@ -22,6 +22,7 @@ it(
       repeats,
       terms,
       unanswered,
+      violations,
     });
     expect(full, 'the node that asks for too much was never full').toBeGreaterThan(0);
     expect(total).toBeGreaterThanOrEqual(Math.max(1, Math.floor(6 * minutes)));

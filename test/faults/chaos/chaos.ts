@@ -2,10 +2,12 @@
  * Chaos: faults at random moments and often several at once, under a load of known jobs; then peace, the checker and
  * `verify`. Of the faults that guarantees.md lists, some cannot be part of it: F13 and F21 need a pooler or a balancer
  * before all that chaos moves about, F16 an empty database, F17 another build; of F19 the full disk needs a tablespace
- * on a mount, of F12 the worker's clock a start with it. They have tests of their own. Faults that exclude one another wait for each other; whatever the seed decides is the same
- * in every run with it, but not when processes do what.
+ * on a mount, of F12 the worker's clock a start with it. They have tests of their own, and docs/reliability.md names them.
+ * Faults that exclude one another wait for each other; whatever the seed decides is the same in every run with it, but not
+ * when processes do what.
  */
 import { setTimeout as pause } from 'node:timers/promises';
+import { check } from '../checker/check.js';
 import { instantsAtItsSlots } from '../rig/full-node.js';
 import { mixedEnds } from '../rig/mixed-ends.js';
 import { Rig } from '../rig/rig.js';
@@ -14,6 +16,7 @@ import { StandbyPair } from '../rig/standby-pair.js';
 import type { ChaosFault, Stage } from './chaos-fault.js';
 import { CLIENT_FAULTS } from './client-faults.js';
 import { DATABASE_FAULTS } from './database-faults.js';
+import { isInTheWay } from './in-the-way.js';
 import { LINK_FAULTS } from './link-faults.js';
 import { join, MASTER_FAULTS } from './master-faults.js';
 import { closeRealLinks, joinRealWorker, REAL_WORKER_FAULTS } from './real-workers.js';
@@ -41,6 +44,8 @@ export interface ChaosResult {
   readonly full: number;
   /** Calls that nobody answered. */
   readonly unanswered: number;
+  /** What the checker found. */
+  readonly violations: number;
 }
 
 export async function chaos(milliseconds: number): Promise<ChaosResult> {
@@ -70,8 +75,10 @@ export async function chaos(milliseconds: number): Promise<ChaosResult> {
     rig.load({ perSecond: 0.2, job: (k) => clip(k) });
     const counts = await injectFor(milliseconds, rig, pair);
     for (const master of rig.masters.filter(({ running }) => running)) await master.ready(120_000);
-    const { operations, jobs, terms, events } = await rig.peace(180_000);
+    const evidence = await rig.peace(180_000);
+    const { operations, jobs, terms, events } = evidence;
     return {
+      violations: check(evidence).length,
       counts,
       full: instantsAtItsSlots(operations, 'greedy').length,
       jobs: jobs.length,
@@ -92,15 +99,10 @@ async function injectFor(milliseconds: number, rig: Rig, pair: StandbyPair): Pro
   const counts = new Map<string, number>();
   const underWay = new Map<ChaosFault, Promise<void>>();
   const failures: unknown[] = [];
-  const stage: Stage = {
-    rig,
-    pair,
-    between: (from, to) => from + rig.random.below(to - from + 1),
-    lasts: (time) => pause(Math.max(0, Math.min(time, until - performance.now()))),
-  };
   // Chance of its own: workers and the load draw from the rig's in an order that no seed decides.
   const chance = random(rig.random.seed);
   while (performance.now() < until && failures.length === 0) {
+    rig.expectNobodyDied();
     await pause(chance.below(2 * EVERY));
     if (underWay.size >= AT_ONCE) continue;
     const busy = new Set([...underWay.keys()].map(({ excludes }) => excludes));
@@ -108,7 +110,7 @@ async function injectFor(milliseconds: number, rig: Rig, pair: StandbyPair): Pro
       (fault) => !underWay.has(fault) && (fault.excludes === undefined || !busy.has(fault.excludes)),
     );
     const fault = chance.pick(possible);
-    const injected = inject(fault, stage, counts)
+    const injected = inject(fault, new Turn(rig, pair, until), counts)
       .catch(
         (error: unknown) =>
           void failures.push(new Error(`${fault.name}: ${String(error)}`, { cause: error })),
@@ -121,25 +123,39 @@ async function injectFor(milliseconds: number, rig: Rig, pair: StandbyPair): Pro
   return counts;
 }
 
-async function inject(fault: ChaosFault, stage: Stage, counts: Map<string, number>): Promise<void> {
+/** What one fault acts on. */
+class Turn implements Stage {
+  /** Whether chaos ended before the fault had lasted as long as it should. */
+  cutShort = false;
+
+  constructor(
+    readonly rig: Rig,
+    readonly pair: StandbyPair,
+    private readonly until: number,
+  ) {}
+
+  // Faults take what they need out of it, so these must not depend on how they are called.
+  readonly between = (from: number, to: number) => from + this.rig.random.below(to - from + 1);
+
+  readonly lasts = async (milliseconds: number): Promise<void> => {
+    const left = Math.max(0, this.until - performance.now());
+    if (left < milliseconds) this.cutShort = true;
+    await pause(Math.min(milliseconds, left));
+  };
+}
+
+async function inject(fault: ChaosFault, stage: Turn, counts: Map<string, number>): Promise<void> {
   const began = performance.now();
   const detail = await fault.inject(stage).catch((error: unknown) => {
     // Another fault may be in the way: the database is away while this one wants to ask it.
     if (isInTheWay(error)) return undefined;
     throw error;
   });
-  if (detail === undefined) return;
+  if (detail === undefined || stage.cutShort) return;
   counts.set(fault.name, (counts.get(fault.name) ?? 0) + 1);
   stage.rig.history.fault(fault.name, detail);
   console.info(
     `${(performance.now() / 1000).toFixed(0)} s: ${fault.name}, ${detail} (${(performance.now() - began).toFixed(0)} ms)`,
-  );
-}
-
-function isInTheWay(error: unknown): boolean {
-  const text = error instanceof Error ? error.message : String(error);
-  return /psql|ECONNREFUSED|the database system is|Connection terminated|terminating connection|too many clients|remaining connection slots|takes no writes|no server takes writes|is a standby|nothing to pick from/.test(
-    text,
   );
 }
 

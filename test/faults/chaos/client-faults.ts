@@ -1,6 +1,7 @@
 /** Workers that die, freeze and lie, and teams that ask for the same at once. */
 import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
+import { SOON_ELSEWHERE, type Caller } from '../rig/recorder.js';
 import type { ChaosFault, Stage } from './chaos-fault.js';
 
 export const CLIENT_FAULTS: readonly ChaosFault[] = [
@@ -34,7 +35,7 @@ export const CLIENT_FAULTS: readonly ChaosFault[] = [
     name: 'F14 the same submit many times',
     inject: async ({ rig }) => {
       const key = randomUUID();
-      const caller = { name: 'hasty', url: someUrl(rig) };
+      const caller = someCaller(rig, 'hasty');
       const replies = await Promise.all(
         Array.from({ length: 20 }, () => rig.recorder.submit(caller, [{ scenario: 'the same' }], key)),
       );
@@ -46,7 +47,7 @@ export const CLIENT_FAULTS: readonly ChaosFault[] = [
   {
     name: 'F15 cancel races with the end',
     inject: async ({ rig }) => {
-      const caller = { name: 'undecided', url: someUrl(rig) };
+      const caller = someCaller(rig, 'undecided');
       const running = await rig
         .query<{ id: string }>(
           `SELECT id FROM ffmpeg_master.jobs WHERE status IN ('assigned', 'running') LIMIT 5`,
@@ -68,7 +69,7 @@ export const CLIENT_FAULTS: readonly ChaosFault[] = [
         )
         .catch(() => []);
       const nodes = rig.workers.flatMap(({ nodeIds }) => nodeIds);
-      const caller = { name: 'liar', url: someUrl(rig) };
+      const caller = someCaller(rig, 'liar');
       let lies = 0;
       for (const { job_id, lease_token, node_id } of leases) {
         const other = nodes.find((id) => id !== node_id);
@@ -95,6 +96,6 @@ export const CLIENT_FAULTS: readonly ChaosFault[] = [
   },
 ];
 
-function someUrl(rig: Stage['rig']): () => string {
-  return () => rig.random.pick(rig.urls());
+function someCaller(rig: Stage['rig'], name: string): Caller {
+  return { name, patience: SOON_ELSEWHERE, url: () => rig.random.pick(rig.urls()) };
 }

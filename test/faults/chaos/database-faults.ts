@@ -80,17 +80,13 @@ export const DATABASE_FAULTS: readonly ChaosFault[] = [
     excludes: 'database',
     inject: async ({ pair, lasts }) => {
       const hoarded: pg.Client[] = [];
-      for (let full = false; !full;) {
-        const client = new pg.Client({ connectionString: pair.dsn([pair.primary.address]) });
-        client.on('error', () => undefined);
-        await client.connect().then(
-          () => hoarded.push(client),
-          () => (full = true),
-        );
+      try {
+        await hoard(pair.dsn([pair.primary.address]), hoarded);
+        await lasts(3_000);
+      } finally {
+        await Promise.all(hoarded.map((client) => client.end().catch(() => undefined)));
       }
-      await lasts(3_000);
-      await Promise.all(hoarded.map((client) => client.end().catch(() => undefined)));
-      return `${hoarded.length} connections hoarded`;
+      return hoarded.length > 0 ? `${hoarded.length} connections hoarded` : undefined;
     },
   },
   {
@@ -175,6 +171,21 @@ async function terminated(
     `SELECT count(*) FROM unnest('{${pids.join(',')}}'::int[]) pid WHERE pg_terminate_backend(pid)`,
   );
   return ended === '0' ? undefined : `${ended} backends`;
+}
+
+/** Takes connections until the server refuses one because all are taken; any other refusal is another fault's. */
+async function hoard(connectionString: string, hoarded: pg.Client[]): Promise<void> {
+  for (;;) {
+    const client = new pg.Client({ connectionString });
+    client.on('error', () => undefined);
+    try {
+      await client.connect();
+    } catch (error) {
+      if ((error as { code?: string }).code === '53300') return;
+      throw error;
+    }
+    hoarded.push(client);
+  }
 }
 
 function timeouts(log: string): number {

@@ -32,10 +32,12 @@ export const LINK_FAULTS: readonly ChaosFault[] = [
     inject: async (stage) => {
       const links = databaseLinks(stage);
       const delay = stage.between(20, 150);
+      const late = () => links.reduce((sum, { counts }) => sum + counts.late, 0);
+      const before = late();
       for (const link of links) link.delay = delay;
       await stage.lasts(5_000);
       for (const link of links) link.delay = 0;
-      return `by ${delay} ms each way`;
+      return late() > before ? `${late() - before} messages by ${delay} ms` : undefined;
     },
   },
   {
@@ -84,11 +86,12 @@ function frozen(name: string, which: LinkPick): ChaosFault {
     name,
     inject: async (stage) => {
       const links = databaseLinks(stage);
-      const before = held(links);
       const count = links.reduce((sum, link) => sum + link.freeze(which), 0);
       await stage.lasts(stage.between(2_000, 8_000));
+      // On these links alone: another fault may hold others of this master, or have released these.
+      const messages = links.reduce((sum, link) => sum + link.heldNow(which), 0);
       for (const link of links) link.release();
-      return held(links) > before ? `${count} links, ${held(links) - before} messages` : undefined;
+      return count > 0 && messages > 0 ? `${count} links, ${messages} messages` : undefined;
     },
   };
 }

@@ -2,6 +2,8 @@
 import { expect } from 'vitest';
 import { eventually } from '../../support/eventually.js';
 import type { Master } from '../rig/master.js';
+import { SOON_ELSEWHERE } from '../rig/recorder.js';
+import { timeOfLastLine } from '../rig/time-of-log.js';
 import type { ChaosFault, Stage } from './chaos-fault.js';
 
 export const MASTER_FAULTS: readonly ChaosFault[] = [
@@ -46,7 +48,9 @@ export const MASTER_FAULTS: readonly ChaosFault[] = [
       if (!leaving) return undefined;
       const clock = rig.random.pick(['+5m', '-5m']);
       await leaving.kill();
-      await join(stage, clock);
+      const { program } = await join(stage, clock);
+      const off = timeOfLastLine(program) - Date.now();
+      expect(Math.abs(off - (clock === '+5m' ? 300_000 : -300_000))).toBeLessThan(60_000);
       return clock;
     },
   },
@@ -77,7 +81,7 @@ export const MASTER_FAULTS: readonly ChaosFault[] = [
     inject: async (stage) => {
       const leader = await leaderOf(stage);
       if (!leader) return undefined;
-      const caller = { name: 'operator', url: () => leader.address };
+      const caller = { name: 'operator', patience: SOON_ELSEWHERE, url: () => leader.address };
       const reply = await stage.rig.recorder.post(caller, '/cluster/resign', {});
       return reply?.status === 200 ? leader.url : undefined;
     },

@@ -61,10 +61,10 @@ export const REAL_WORKER_FAULTS: readonly ChaosFault[] = [
     excludes: 'real worker',
     inject: (stage) =>
       inItsJob(stage, 'stopped', async ({ program }) => {
-        program.child.kill('SIGSTOP');
+        program.signal('SIGSTOP');
         await stage.lasts(5_000);
         expect(stateOf(program.pid)).toBe('T');
-        program.child.kill('SIGCONT');
+        program.signal('SIGCONT');
         return 'in a job';
       }),
   },
@@ -195,7 +195,7 @@ async function busyWith(
 async function kill(rig: Rig, worker: RealWorker): Promise<void> {
   const fleet = fleets.get(rig);
   fleet?.workers.splice(fleet.workers.indexOf(worker), 1);
-  worker.program.child.kill('SIGKILL');
+  worker.program.signal('SIGKILL');
   await worker.program.exit();
   expect(worker.program.child.signalCode).toBe('SIGKILL');
 }

@@ -135,10 +135,10 @@ export class DebianServer {
     await this.tool('pg_ctl', ['-D', this.data, '-w', 'promote']);
   }
 
-  /** Becomes a standby of `primary`: what it had is thrown away. It must be down. */
-  async copyFrom(primary: DebianServer): Promise<void> {
+  /** Becomes a standby of `primary`, by a link to it or straight: what it had is thrown away. It must be down. */
+  async copyFrom(primary: DebianServer, through = primary.port): Promise<void> {
     await rm(this.data, { recursive: true, force: true });
-    const upstream = `host=127.0.0.1 port=${primary.port} ${STREAMS_AS}`;
+    const upstream = `host=127.0.0.1 port=${through} ${STREAMS_AS}`;
     await this.tool('pg_basebackup', [
       '-d',
       upstream,

@@ -43,7 +43,11 @@ describe('a link that fails', () => {
     await eventually(() => expect(proxy.counts.held).toBe(1));
     expect(one.heard).toBe('one\r\n');
     expect(one.socket.destroyed).toBe(false);
+    expect([proxy.heldNow((name) => name === 'one'), proxy.heldNow((name) => name === 'other')]).toEqual([
+      1, 0,
+    ]);
     proxy.release();
+    expect(proxy.heldNow()).toBe(0);
     await eventually(() => expect(one.heard).toBe('one\r\nmore'));
   });
 

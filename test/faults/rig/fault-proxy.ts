@@ -27,6 +27,8 @@ const BOTH: readonly Direction[] = ['to-server', 'to-client'];
 export interface FaultCounts {
   links: number;
   held: number;
+  /** Messages that the delay made late. */
+  late: number;
   cut: number;
   stranded: number;
   refused: number;
@@ -41,6 +43,7 @@ export class FaultProxy {
   readonly counts: FaultCounts = {
     links: 0,
     held: 0,
+    late: 0,
     cut: 0,
     stranded: 0,
     refused: 0,
@@ -108,6 +111,11 @@ export class FaultProxy {
   /** Whether a client's message with this text is held back now. */
   holds(text: string): boolean {
     return [...this.links].some((link) => link.holds(text));
+  }
+
+  /** How many messages are held back now on the links of `which`. */
+  heldNow(which: LinkPick = ANY): number {
+    return [...this.links].filter(({ name }) => which(name)).reduce((sum, link) => sum + link.heldNow, 0);
   }
 
   /** Ends `hold`, `holdFrom`, `freeze` and `refuse`. */
@@ -233,6 +241,10 @@ class Link {
     return this.held.get('to-server')?.some((bytes) => bytes.includes(text)) === true;
   }
 
+  get heldNow(): number {
+    return [...this.held.values()].reduce((sum, messages) => sum + messages.length, 0);
+  }
+
   release(direction: Direction): void {
     const bytes = this.held.get(direction);
     if (bytes === undefined) return;
@@ -286,7 +298,9 @@ class Link {
     };
     const late = this.options.delay();
     // Timers of one length fire in the order in which they were set, so that bytes stay in order.
-    if (late > 0) setTimeout(send, late);
-    else send();
+    if (late > 0) {
+      this.options.counts.late += 1;
+      setTimeout(send, late);
+    } else send();
   }
 }

@@ -8,7 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { ClaimedAttempt } from '../../../src/protocol/claim.js';
 import type { AttemptReport } from '../../../src/protocol/report.js';
 import { registration } from '../../support/registration.js';
-import type { Caller, Recorder } from './recorder.js';
+import { SOON_ELSEWHERE, type Caller, type Recorder } from './recorder.js';
 
 /** What a worker reports of an attempt's end. */
 export type Ending = Pick<AttemptReport, 'status' | 'error' | 'failure_reason'>;
@@ -75,6 +75,7 @@ export class KnownWorker {
   ) {
     this.caller = {
       name: options.name,
+      patience: SOON_ELSEWHERE,
       url: () => this.url(),
       heardNothing: (url) => void this.silent.set(url, performance.now() + PASSED_OVER_FOR),
     };
@@ -175,7 +176,7 @@ export class KnownWorker {
 
   private async run(attempt: Running): Promise<void> {
     while (performance.now() < attempt.doneAt) {
-      await pause(Math.min(20, Math.max(1, attempt.doneAt - performance.now())));
+      await pause(Math.min(50, Math.max(1, attempt.doneAt - performance.now())));
       if (this.gone) return;
       if (attempt.lost) {
         this.abandoned += 1;

@@ -9,6 +9,9 @@ import { Program } from '../../e2e/support/program.js';
 import type { DatabaseUnderTest } from './database-under-test.js';
 import { FaultProxy } from './fault-proxy.js';
 
+/** Milliseconds for an answer that must come: within the second of a probe, a busy machine may not give it. */
+export const DEMANDED = 15_000;
+
 export const KEY = 'fault-test-admin-key';
 
 export interface MasterOptions {
@@ -128,11 +131,11 @@ export class Master {
   }
 
   /** The status of a probe; undefined where nobody answers. */
-  async probe(path: string): Promise<number | undefined> {
-    return (await this.ask(`${this.url}${path}`).catch(() => undefined))?.status;
+  async probe(path: string, patience?: number): Promise<number | undefined> {
+    return (await this.ask(`${this.url}${path}`, patience).catch(() => undefined))?.status;
   }
 
-  /** The body of `/health`, `/cluster` or any other page; throws where nobody answers within a second. */
+  /** The body of `/health`, `/cluster` or any other page; throws where nobody answers in time, by default a second. */
   async ask(url: string, patience = 1000): Promise<{ status: number; text: string }> {
     const headers = { authorization: `Bearer ${KEY}` };
     const response = await request(url, { headers, signal: AbortSignal.timeout(patience) });
@@ -150,7 +153,7 @@ export class Master {
   }
 
   signal(name: NodeJS.Signals): void {
-    this.program.child.kill(name);
+    this.program.signal(name);
   }
 
   /** kill -9; answers when it is gone. */

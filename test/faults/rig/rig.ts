@@ -267,6 +267,7 @@ export class Rig {
     await Promise.all(this.workers.map((worker) => worker.stop()));
     await this.heardAll();
     await Promise.all(this.readers.map((reader) => reader.stop()));
+    this.expectNobodyDied();
     const evidence = await this.evidence(true);
     expect(evidence.operations.length, 'the history is empty').toBeGreaterThan(0);
     expect(this.observer.instants, 'no committed instant was seen').toBeGreaterThan(0);
@@ -310,6 +311,17 @@ export class Rig {
     });
   }
 
+  /** A master or worker that ended and that no test ended is a failure, however well the others went on. */
+  expectNobodyDied(): void {
+    const dead = [...this.masters.map(({ program }) => program), ...this.programs].filter(
+      ({ endedByItself }) => endedByItself,
+    );
+    const last = dead.map(
+      ({ child, output }) => `ended with ${child.exitCode ?? child.signalCode}:\n${output.slice(-1500)}`,
+    );
+    expect(last, 'processes ended by themselves').toEqual([]);
+  }
+
   /** Runs `ffmpeg-master verify` of the present build. */
   async expectVerified(): Promise<void> {
     const dsn = this.database.dsn(this.database.direct);
@@ -347,13 +359,15 @@ export class Rig {
     if (this.readers.length === 0) return;
     const { events } = await this.evidence(true);
     const names = this.readers.map(({ name }) => name);
-    await eventually(
-      () => {
-        const left = stillUnheard(names, { operations: this.history.operations, events }).length;
-        if (left > 0) throw new Error(`${left} of ${events.length} events were not heard`);
-      },
-      { within: 20_000, every: 100 },
-    );
+    const unheard = () => stillUnheard(names, { operations: this.history.operations, events }).length;
+    // For as long as more and more are heard, as with the jobs: how many there are is for the load to say.
+    for (let left = unheard(); left > 0; left = unheard())
+      await eventually(
+        () => {
+          if (unheard() >= left) throw new Error(`${left} of ${events.length} events were not heard`);
+        },
+        { within: 20_000, every: 100 },
+      );
   }
 
   private expectNone(violations: readonly Violation[]): void {
