@@ -56,11 +56,14 @@ export function translate(argv: readonly string[]): readonly string[] {
 
 async function serve(flags: Flags): Promise<void> {
   const stop = untilToldToStop();
-  const settings = masterSettings({
-    configFile: flags.config,
-    overrides: overridesFrom(flags),
-    defaults: Object.fromEntries((flags.unlessSet ?? []).map(settingArgument)),
-  });
+  const settings = masterSettings(
+    {
+      configFile: flags.config,
+      overrides: overridesFrom(flags),
+      defaults: Object.fromEntries((flags.unlessSet ?? []).map(settingArgument)),
+    },
+    (note) => process.stderr.write(`ffmpeg-master: ${note}\n`),
+  );
   if (settings.master_api_key === undefined) {
     throw new Misuse(
       'set MASTER_API_KEY to a key of 16 characters or more, such as the output of `openssl rand -base64 32`; without one nobody could use this master',
