@@ -1,7 +1,7 @@
 /** What the masters keep for agents of ffmpeg-rtmp, which know of no leases and no tokens. */
 import { once } from 'node:events';
 import { request } from 'node:http';
-import { connect, type Socket } from 'node:net';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { GoClient, type GoAnswer } from './go-client.js';
@@ -252,6 +252,36 @@ describe('a poll that is repeated', () => {
     const { rows } = await db.pool.query('SELECT attempt FROM ffmpeg_master.jobs WHERE id = $1', [job]);
     expect(rows).toEqual([{ attempt: 1 }]);
     for (const id of [job, other]) await result(agent, { job_id: id, node_id: node });
+  });
+
+  it('by Go’s transport itself, on a connection that it kept, gets the same job', async () => {
+    const node = await register();
+    const job = await submit();
+    const { port } = new URL(masters[0]!.url);
+    // Passes on what is asked; the second answer on a connection gets lost.
+    const lossy = createServer((asking) => {
+      const master = connect(Number(port), '127.0.0.1', () => asking.pipe(master));
+      let answers = 0;
+      master.on('data', (data) => ((answers += 1) === 2 ? asking.resetAndDestroy() : asking.write(data)));
+      for (const [one, other] of [
+        [asking, master],
+        [master, asking],
+      ] as const)
+        one.on('error', () => undefined).on('close', () => other.destroy());
+    }).listen(0, '127.0.0.1');
+    await once(lossy, 'listening');
+    const agent = new GoClient({
+      url: `http://127.0.0.1:${(lossy.address() as AddressInfo).port}`,
+      key: KEY,
+    });
+    clients.push(agent);
+    expect(await agent.call('POST', `/nodes/${node}/heartbeat`)).toMatchObject({ status: 200 });
+    expect(await next(agent, node)).toBe(job);
+    expect(agent.repeats).toBe(1);
+    lossy.close();
+    const { rows } = await db.pool.query('SELECT attempt FROM ffmpeg_master.jobs WHERE id = $1', [job]);
+    expect(rows).toEqual([{ attempt: 1 }]);
+    await result(client(), { job_id: job, node_id: node });
   });
 
   it('after a cut that came before the answer gets the job, and it counts for nothing', async () => {
