@@ -1,5 +1,5 @@
 /** `import`: brings nodes and jobs over from a database of ffmpeg-rtmp, which it only reads. */
-import { createWriteStream, type WriteStream } from 'node:fs';
+import { createWriteStream, openSync, type WriteStream } from 'node:fs';
 import { once } from 'node:events';
 import { setFlagsFromString } from 'node:v8';
 import { type Command, InvalidArgumentError } from 'commander';
@@ -52,6 +52,8 @@ async function run(flags: Flags): Promise<void> {
     configFile: flags.config,
     overrides: { 'database.data_dir': flags.dataDir },
   });
+  // What is copied is removed at the exit, which a signal alone is not.
+  process.once('SIGINT', () => process.exit(130)).once('SIGTERM', () => process.exit(143));
   const report = new Report(flags.report);
   const source = await flags.from.open();
   const bar = importBar(process.stderr);
@@ -76,12 +78,13 @@ async function run(flags: Flags): Promise<void> {
     await source.close();
     await report.close();
     for (const line of report.summary()) process.stdout.write(`${line}\n`);
+    if (report.isIncomplete) process.exitCode = 1;
   }
 }
 
 function say(name: string, { nodes, jobs, tenants, comparison }: ImportOutcome, dryRun: boolean): void {
   const done = dryRun ? 'would be imported' : 'imported';
-  const line = (what: string, { read, imported, present }: ImportOutcome['nodes']): void =>
+  const line = (what: string, { read, imported, present }: ImportOutcome['tenants']): void =>
     void process.stdout.write(`${what.padEnd(9)}${read} read, ${imported} ${done}, ${present} were there\n`);
   process.stdout.write(`from ${name}${dryRun ? ' (dry run: nothing was written)' : ''}\n`);
   line('nodes', nodes);
@@ -95,10 +98,12 @@ function say(name: string, { nodes, jobs, tenants, comparison }: ImportOutcome, 
     `compared ${compared} jobs: digest of what was read ${read_digest}, of what is kept ${kept_digest}; ` +
       `${differing} differ, ${missing} are missing${moved_on > 0 ? `, ${moved_on} have gone on since` : ''}\n`,
   );
-  if (missing + differing > 0)
+  if (missing + differing + nodes.differing > 0)
     throw new Failure('what is kept is not what was read; see the report, and run the import again');
-  if (jobs.refused > 0)
-    throw new Failure(`${jobs.refused} jobs were refused by the database; the report says why`);
+  if (jobs.refused + nodes.refused > 0)
+    throw new Failure(
+      `${jobs.refused} jobs and ${nodes.refused} nodes were refused by the database; the report says why`,
+    );
 }
 
 const EXAMPLES = 3;
@@ -106,10 +111,21 @@ const EXAMPLES = 3;
 /** All findings in a file, a line of JSON each; the kinds of them on the screen. */
 class Report {
   private readonly kinds = new Map<string, { count: number; examples: string[] }>();
-  private stream: WriteStream | undefined;
+  private readonly stream: WriteStream;
   private failure: Error | undefined;
 
-  constructor(private readonly file: string) {}
+  /** Opened first: an import whose report cannot be kept is not begun, and one of before is no report of this. */
+  constructor(private readonly file: string) {
+    try {
+      // Parameters may hold stream keys.
+      this.stream = createWriteStream(file, { fd: openSync(file, 'w', 0o600) });
+    } catch (error) {
+      throw new Failure(
+        `the report ${file} cannot be written (${(error as NodeJS.ErrnoException).code}); name another file with --report`,
+      );
+    }
+    this.stream.on('error', (error) => (this.failure = error));
+  }
 
   add(finding: Finding): void {
     const kind = `${finding.what}${finding.column === undefined ? '' : `.${finding.column}`} ${general(finding.problem)}`;
@@ -117,18 +133,18 @@ class Report {
     this.kinds.set(kind, known);
     known.count += 1;
     if (known.examples.length < EXAMPLES) known.examples.push(finding.id);
-    if (this.stream === undefined) {
-      // Parameters may hold stream keys.
-      this.stream = createWriteStream(this.file, { mode: 0o600 });
-      this.stream.on('error', (error) => (this.failure = error));
-    }
     this.stream.write(`${JSON.stringify(finding)}\n`);
   }
 
   async close(): Promise<void> {
-    if (this.stream === undefined || this.failure !== undefined) return;
+    if (this.failure !== undefined) return;
     this.stream.end();
     await once(this.stream, 'close').catch((error: Error) => (this.failure = error));
+  }
+
+  /** The disk ran full, or the like. */
+  get isIncomplete(): boolean {
+    return this.failure !== undefined;
   }
 
   summary(): string[] {
@@ -149,7 +165,11 @@ class Report {
 
 /** Without what differs from row to row. */
 function general(problem: string): string {
-  return problem.replace(/[0-9a-f]{8}-[0-9a-f-]{27}/g, '…').replace(/has \d+ /, 'has so many ');
+  return problem
+    .replace(/[0-9a-f]{8}-[0-9a-f-]{27}/g, '…')
+    .replace(/has \d+ /, 'has so many ')
+    .replace(/it got \d+$/, 'it got a new one')
+    .replace(/(it arrived as|after its address:) \S+$/, '$1 another');
 }
 
 /** Opened later: reading a database of SQLite loads a library that no other command needs. */

@@ -13,10 +13,14 @@ export function translateOldStart(argv: readonly string[], env: NodeJS.ProcessEn
     if (!env.MASTER_API_KEY && env.FFMPEG_RTMP_API_KEY) env.MASTER_API_KEY = env.FFMPEG_RTMP_API_KEY;
     return argv;
   }
-  const { settings, ours, apiKey, notes } = read(argv, env);
+  const { settings, defaults, ours, apiKey, notes } = read(argv, env);
   if (apiKey !== undefined) env.MASTER_API_KEY = apiKey;
   for (const note of notes) process.stderr.write(`ffmpeg-master: ${note}\n`);
-  return [...Object.entries(settings).flatMap(([key, value]) => ['--set', `${key}=${value}`]), ...ours];
+  return [...asFlags('--set', settings), ...asFlags('--unless-set', defaults), ...ours];
+}
+
+function asFlags(flag: string, settings: Readonly<Record<string, string>>): string[] {
+  return Object.entries(settings).flatMap(([key, value]) => [flag, `${key}=${value}`]);
 }
 
 function read(argv: readonly string[], env: NodeJS.ProcessEnv): OldStart {

@@ -1,6 +1,6 @@
 /** `serve`: one master, until it is told to stop. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { Settings } from '../config/settings.js';
 import { Failure, Misuse } from './failures.js';
 import { masterSettings } from './master-settings.js';
@@ -21,6 +21,7 @@ interface Flags {
   readonly logLevel?: string;
   readonly logFormat?: string;
   readonly set?: string[];
+  readonly unlessSet?: string[];
 }
 
 export function define(command: Command): void {
@@ -38,6 +39,8 @@ export function define(command: Command): void {
       'any setting, such as retry.max_retries=5; may be given several times',
       several,
     )
+    // What an old start takes for granted; nobody writes it by hand.
+    .addOption(new Option('--unless-set <key=value>').argParser(several).hideHelp())
     .addHelpText(
       'after',
       '\nMASTER_API_KEY holds the admin key; DATABASE_DSN the database, unless database.type is embedded.' +
@@ -53,7 +56,14 @@ export function translate(argv: readonly string[]): readonly string[] {
 
 async function serve(flags: Flags): Promise<void> {
   const stop = untilToldToStop();
-  const settings = masterSettings({ configFile: flags.config, overrides: overridesFrom(flags) });
+  const settings = masterSettings(
+    {
+      configFile: flags.config,
+      overrides: overridesFrom(flags),
+      defaults: Object.fromEntries((flags.unlessSet ?? []).map(settingArgument)),
+    },
+    (note) => process.stderr.write(`ffmpeg-master: ${note}\n`),
+  );
   if (settings.master_api_key === undefined) {
     throw new Misuse(
       'set MASTER_API_KEY to a key of 16 characters or more, such as the output of `openssl rand -base64 32`; without one nobody could use this master',

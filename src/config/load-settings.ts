@@ -22,6 +22,8 @@ export interface SettingsSources {
   env?: NodeJS.ProcessEnv;
   /** What flags of a command say, by dotted key: `{'api.port': 8081}`. Undefined: the flag was not given. */
   overrides?: Readonly<Record<string, string | number | boolean | undefined>>;
+  /** Other defaults than ours, by dotted key: whatever else is written prevails. */
+  defaults?: Readonly<Record<string, string>>;
   /** Another layout that the file may have. */
   layout?: Layout;
 }
@@ -31,6 +33,7 @@ export function loadSettings({
   configFile,
   env = process.env,
   overrides = {},
+  defaults = {},
   layout,
 }: SettingsSources = {}): Settings {
   const inFile: Written =
@@ -38,7 +41,7 @@ export function loadSettings({
   const asFlags = writtenAsFlags(overrides);
   const queues = queueNames([...inFile.settings, ...asFlags.settings]);
   const inEnvironment = writtenInEnvironment(env, queues);
-  const sources = [inFile, inEnvironment, asFlags];
+  const sources = [writtenAsFlags(defaults), inFile, inEnvironment, asFlags];
   const written = new Map(
     sources.flatMap(({ settings }) => settings.map((setting) => [setting.key, setting])),
   );

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { SettingProblem } from './configuration-error.js';
 import { parseDsn } from './dsn.js';
 import { formatDuration } from './durations.js';
+import { strictBeforeAging } from './queue-ranks.js';
 import type { Settings } from './settings.js';
 import { stateFolder } from './state-folder.js';
 
@@ -17,7 +18,12 @@ export function settle(
 ): SettingProblem[] {
   settleFolders(settings, given, env);
   settlePool(settings, given);
-  return [...settleDatabase(settings, given), ...settleHeartbeat(settings, given), ...rules(settings)];
+  return [
+    ...settleDatabase(settings, given),
+    ...settleHeartbeat(settings, given),
+    ...rules(settings),
+    ...strictBeforeAging(settings.queues),
+  ];
 }
 
 function settleFolders(

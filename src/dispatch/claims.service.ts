@@ -263,6 +263,7 @@ export class ClaimsService implements OnModuleInit, OnModuleDestroy {
       );
       this.answer(byKey(parts, answers, ({ claim }) => claim));
     } catch (error) {
+      this.metrics.claimFailed();
       await this.failed(parts, claims, error);
       return error;
     } finally {

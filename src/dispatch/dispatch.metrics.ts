@@ -40,9 +40,11 @@ export class DispatchMetrics {
     // ffmpeg-rtmp's name, so that its dashboards keep their line.
     this.attempts = metrics.counter({
       name: 'ffrtmp_schedule_attempts_total',
-      help: 'Claim statements by result: success or no_jobs.',
+      help: 'Claim statements by result: success, no_jobs or error.',
       labelNames: ['result'],
     });
+    // A line from the beginning: an alert on its rise would miss the first one.
+    for (const result of ['success', 'no_jobs', 'error']) this.attempts.inc({ result }, 0);
   }
 
   handedOver(): void {
@@ -74,6 +76,10 @@ export class DispatchMetrics {
       this.states.inc({ state: 'processing' }, taken);
     }
     this.attempts.inc({ result: taken > 0 ? 'success' : 'no_jobs' });
+  }
+
+  claimFailed(): void {
+    this.attempts.inc({ result: 'error' });
   }
 
   reported(items: readonly ReportItem[], outcomes: readonly ReportOutcome[]): void {

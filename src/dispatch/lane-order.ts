@@ -1,3 +1,4 @@
+import { rankOf } from '../config/queue-ranks.js';
 import { PRIORITIES, type Priority } from '../protocol/priority.js';
 
 /** A queue as the table `queues` tells it; see the migration for the units. */
@@ -13,8 +14,6 @@ export interface QueueSettings {
 
 /** What stands between two levels where order is strict: no job waits for 50 years. */
 const STRICT_STEP_US = 50 * 365.25 * 86_400 * 1e6;
-
-const RANKS: Readonly<Record<string, number>> = { live: 0, default: 1, batch: 2 };
 
 export interface Place {
   readonly priority: Priority;
@@ -34,9 +33,4 @@ export function compareLanes(a: Place, queueA: QueueSettings, b: Place, queueB: 
 function weight(place: Place, queue: QueueSettings): number {
   const level = (queue.rank ?? rankOf(queue.name)) * PRIORITIES.length + PRIORITIES.indexOf(place.priority);
   return level * (queue.aging_step_us ?? STRICT_STEP_US);
-}
-
-/** The rank of a queue that was given none: smaller is served first. */
-export function rankOf(queue: string): number {
-  return RANKS[queue] ?? 1;
 }

@@ -3,7 +3,7 @@ import type { Principal } from '../access/principal.js';
 import { QUEUE_NAME } from '../protocol/priority.js';
 import { notFound } from '../protocol/problem.js';
 import { Signals } from '../signals/signals.js';
-import { rankOf } from './lane-order.js';
+import { rankOf } from '../config/queue-ranks.js';
 import { QueueDirectory } from './queue-directory.js';
 import { QueueFiguresRepository, type QueueFigures } from './queue-figures.repository.js';
 import { QueuesRepository } from './queues.repository.js';

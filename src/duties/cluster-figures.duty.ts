@@ -45,6 +45,7 @@ export class ClusterFigures implements Duty {
     gauges.active_jobs.set(others.active);
     gauges.leases_active.set(others.leases);
     gauges.queue_length.set(sum(() => true));
+    gauges.jobs_queued_total.set(sum(() => true));
     gauges.jobs_due_later.set(others.due_later);
     gauges.event_stream_horizon_seconds.set(heldBack);
     for (const priority of PRIORITIES) {
@@ -100,6 +101,7 @@ const HELP = {
   leases_active: 'Slots in use, those of canceled attempts that were not yet freed included.',
   queue_length:
     'Jobs that wait and could be claimed now; counted to 10,000 a queue and priority, then estimated.',
+  jobs_queued_total: 'The same as ffrtmp_queue_length, under the name that ffmpeg-rtmp’s alert rules have.',
   jobs_due_later:
     'Jobs that wait for their time (a run_at, or the backoff of a retry); estimated above 10,000.',
   event_stream_horizon_seconds:
@@ -132,7 +134,8 @@ const LABELS: { readonly [name in FigureName]?: readonly string[] } = {
 function makeGauges(metrics: Metrics): Record<FigureName, Gauge<string>> {
   const gauges = FIGURES.map((name) => {
     const labelNames = [...(LABELS[name] ?? [])];
-    return [name, metrics.gauge<string>({ name: `ffrtmp_${name}`, help: HELP[name], labelNames })] as const;
+    const full = name === 'jobs_queued_total' ? name : `ffrtmp_${name}`;
+    return [name, metrics.gauge<string>({ name: full, help: HELP[name], labelNames })] as const;
   });
   return Object.fromEntries(gauges) as Record<FigureName, Gauge<string>>;
 }

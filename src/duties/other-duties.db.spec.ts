@@ -222,7 +222,7 @@ describe('figures of the cluster', () => {
     const metrics = new Metrics();
     const duty = new ClusterFigures(new ClusterFiguresRepository(stage.pool), new Settings(), metrics);
     const shown = async () =>
-      (await metrics.registry.metrics()).split('\n').filter((line) => /^ffrtmp_/.test(line));
+      (await metrics.registry.metrics()).split('\n').filter((line) => /^(ffrtmp|jobs)_/.test(line));
     expect(await shown()).toEqual([]);
 
     await stage.sql('DELETE FROM ffmpeg_master.lanes');
@@ -247,6 +247,7 @@ describe('figures of the cluster', () => {
       'ffrtmp_active_jobs 1',
       'ffrtmp_leases_active 2',
       'ffrtmp_queue_length 3',
+      'jobs_queued_total 3',
       'ffrtmp_jobs_due_later 1',
       'ffrtmp_event_stream_horizon_seconds 0',
       'ffrtmp_queue_by_priority{priority="high"} 3',

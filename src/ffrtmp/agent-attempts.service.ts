@@ -27,9 +27,15 @@ import { INPUT_SECONDS } from './wire/job-request.js';
 
 /**
  * A /jobs/next this long after an answer that nobody is known to have read is its repeat: the agent's transport repeats a
- * cut request after 3 ms, its own tries come after 1, 2 and 4 s, and its next poll after 10 s.
+ * cut request after 3 ms, its own tries come 1, 3 and 7 s after the first, and its next poll after 10 s.
  */
-export const REPEATED_WITHIN: Milliseconds = 5_000;
+export const REPEATED_WITHIN: Milliseconds = 8_500;
+
+/**
+ * A connection that is open this long after an answer has carried it: Go's clients keep theirs. One that is dead at its
+ * other end is cut at a repeat of TCP's, the third of which is sent 1.4 s after the answer.
+ */
+const SETTLED: Milliseconds = 1_500;
 
 /**
  * How long an attempt may take where its job does not say it: the 3,600 s after which the agent ends it by itself. Agents
@@ -37,9 +43,14 @@ export const REPEATED_WITHIN: Milliseconds = 5_000;
  */
 export const LIMIT_SECONDS = 3_600 + INPUT_SECONDS;
 
+interface Claimed {
+  readonly row: AttemptRow;
+  readonly claim_id: string;
+}
+
 @Injectable()
 export class AgentAttempts implements OnModuleDestroy {
-  private readonly deliveries = new Deliveries(REPEATED_WITHIN);
+  private readonly deliveries = new Deliveries(REPEATED_WITHIN, SETTLED);
 
   constructor(
     private readonly held: HeldAttempts,
@@ -63,15 +74,14 @@ export class AgentAttempts implements OnModuleDestroy {
     reply: FastifyReply,
     compose: (attempt: AttemptRow) => Promise<Answer>,
   ): Promise<Answer | undefined> {
-    const connection = new Connection(reply);
     const keeps = keepsConnections(reply.request.headers);
-    const unheard = keeps ? await this.unheardOf(node_id, address) : undefined;
-    const given = unheard && (await this.claim(node_id, unheard.claim_id, connection));
-    const attempt = given ?? (await this.claim(node_id, newClaimId(address), connection));
+    const attempt = keeps
+      ? await this.givenOrNext(node_id, address, reply)
+      : await this.claim(node_id, newClaimId(address), reply);
     if (!attempt) return undefined;
     const { row, claim_id } = attempt;
     const answer = await compose(row).catch(async (error: unknown) => {
-      await this.handingOut.takeBack(node_id, claim_id, [row]);
+      await this.takeBack(node_id, attempt);
       throw error;
     });
     this.deliveries.watch(claim_id, reply.raw, keeps, () => this.begin(node_id, row));
@@ -101,18 +111,54 @@ export class AgentAttempts implements OnModuleDestroy {
     return held.findLast((one) => one.job_id === job_id && isAgentsClaim(one.claim_id))?.lease_token;
   }
 
-  private async unheardOf(node_id: string, address: string): Promise<HeldAttempt | undefined> {
-    return (await this.held.of(node_id)).find(({ claim_id, begun, revoked, age }) => {
+  /**
+   * A claim of a master that was killed may be committing still when its agent asks again elsewhere. The next claim of the
+   * node waits for it, so that a second look sees what came of it.
+   */
+  private async givenOrNext(
+    node_id: string,
+    address: string,
+    reply: FastifyReply,
+  ): Promise<Claimed | undefined> {
+    const given = await this.giveAgain(node_id, address, reply);
+    if (given) return given;
+    const next = await this.claim(node_id, newClaimId(address), reply);
+    const late = await this.giveAgain(node_id, address, reply);
+    if (!late) return next;
+    if (next) await this.takeBack(node_id, next);
+    return late;
+  }
+
+  private async giveAgain(
+    node_id: string,
+    address: string,
+    reply: FastifyReply,
+  ): Promise<Claimed | undefined> {
+    const unheard = (await this.held.of(node_id)).find(({ claim_id, begun, revoked, age }) => {
       if (begun || revoked || age > REPEATED_WITHIN) return false;
       return isClaimOf(claim_id, address) && !this.deliveries.isOpen(claim_id);
     });
+    return unheard && this.claim(node_id, unheard.claim_id, reply);
   }
 
-  private async claim(node_id: string, claim_id: string, connection: Connection) {
+  private async claim(node_id: string, claim_id: string, reply: FastifyReply): Promise<Claimed | undefined> {
     const lease = this.settings.timeouts.heartbeat_timeout;
     const request = { claim_id, max_jobs: 1, wait_seconds: 0 };
-    const [row] = await this.handingOut.take(node_id, request, connection, lease);
-    return row && { row, claim_id };
+    this.deliveries.begin(claim_id, reply.raw);
+    try {
+      const [row] = await this.handingOut.take(node_id, request, new Connection(reply), lease);
+      if (row) return { row, claim_id };
+    } catch (error) {
+      this.deliveries.drop(claim_id);
+      throw error;
+    }
+    this.deliveries.drop(claim_id);
+    return undefined;
+  }
+
+  private async takeBack(node_id: string, { row, claim_id }: Claimed): Promise<void> {
+    this.deliveries.drop(claim_id);
+    await this.handingOut.takeBack(node_id, claim_id, [row]);
   }
 
   /** Agents never say that they begin. */

@@ -27,7 +27,7 @@ export class AgentLooks implements NestInterceptor {
     const request = context.switchToHttp().getRequest<FastifyRequest>();
     const { url, method } = request.routeOptions;
     if (url !== '/api/v1/jobs/:reference' || method !== 'GET') return next.handle();
-    if (request.headers['content-type'] === undefined) return next.handle();
+    if (!isLook(request.headers)) return next.handle();
     return next.handle().pipe(tap((job) => void this.noteLook(job as Job, request.ip)));
   }
 
@@ -40,4 +40,9 @@ export class AgentLooks implements NestInterceptor {
       );
     });
   }
+}
+
+function isLook(headers: FastifyRequest['headers']): boolean {
+  if (headers['content-type'] === undefined || headers['transfer-encoding'] !== undefined) return false;
+  return (headers['content-length'] ?? '0') === '0';
 }

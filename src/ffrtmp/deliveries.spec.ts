@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { Deliveries } from './deliveries.js';
 
 const DOUBT = 5_000;
+const SETTLED = 1_500;
 let deliveries: Deliveries;
 let socket: EventEmitter & { destroyed: boolean };
 let response: ServerResponse;
@@ -11,7 +12,7 @@ let read: number;
 
 beforeEach(() => {
   vi.useFakeTimers();
-  deliveries = new Deliveries(DOUBT);
+  deliveries = new Deliveries(DOUBT, SETTLED);
   socket = Object.assign(new EventEmitter(), { destroyed: false });
   response = Object.assign(new EventEmitter(), { socket }) as unknown as ServerResponse;
   read = 0;
@@ -37,7 +38,9 @@ it('takes an answer as read that was written to a connection which stays open', 
   expect(deliveries.isOpen('c')).toBe(false);
   finish();
   expect(deliveries.isOpen('c')).toBe(true);
-  await vi.advanceTimersByTimeAsync(200);
+  await vi.advanceTimersByTimeAsync(SETTLED - 1);
+  expect(read).toBe(0);
+  await vi.advanceTimersByTimeAsync(1);
   expect(read).toBe(1);
   expect(deliveries.isOpen('c')).toBe(false);
   await vi.advanceTimersByTimeAsync(10_000);
@@ -48,12 +51,12 @@ it('takes an answer as read that was written to a connection which stays open', 
 it('leaves one in doubt whose connection was closed behind it, for as long as it may be asked for again', async () => {
   watch();
   finish();
-  await vi.advanceTimersByTimeAsync(50);
+  await vi.advanceTimersByTimeAsync(300);
   cut();
   expect(deliveries.isOpen('c')).toBe(false);
   await vi.advanceTimersByTimeAsync(DOUBT);
   expect(read).toBe(0);
-  await vi.advanceTimersByTimeAsync(100);
+  await vi.advanceTimersByTimeAsync(SETTLED);
   expect(read).toBe(1);
 });
 
@@ -82,4 +85,23 @@ it('tells of nothing that was not written, nor after its end', async () => {
   deliveries.close();
   await vi.advanceTimersByTimeAsync(60_000);
   expect(read).toBe(0);
+});
+
+it('takes an answer that is being made for no lost one, until its connection ends or it was handed back', async () => {
+  deliveries.begin('c', response);
+  expect(deliveries.isOpen('c')).toBe(true);
+  deliveries.drop('c');
+  expect(deliveries.isOpen('c')).toBe(false);
+  deliveries.begin('c', response);
+  Object.assign(response, { writableFinished: false });
+  (response as unknown as EventEmitter).emit('close');
+  expect(deliveries.isOpen('c')).toBe(false);
+  deliveries.begin('c', response);
+  watch();
+  Object.assign(response, { writableFinished: true });
+  finish();
+  (response as unknown as EventEmitter).emit('close');
+  expect(deliveries.isOpen('c')).toBe(true);
+  cut();
+  expect(deliveries.isOpen('c')).toBe(false);
 });

@@ -1,20 +1,36 @@
 import type { ServerResponse } from 'node:http';
 import type { Milliseconds } from '../config/durations.js';
 
-/** A connection that is still open this long after an answer was written has carried it: Go's clients keep theirs. */
-const SETTLED: Milliseconds = 100;
-
 /** Answers of /jobs/next on their way. */
 export class Deliveries {
-  /** Claims whose answer was written to a connection that is open. */
+  /** Claims whose answer is being made, or was written to a connection that is open. */
   private readonly open = new Set<string>();
   private readonly timers = new Set<NodeJS.Timeout>();
 
-  /** @param doubt for how long an answer whose connection was closed may have got lost */
-  constructor(private readonly doubt: Milliseconds) {}
+  /**
+   * @param doubt for how long an answer whose connection was closed may have got lost
+   * @param settled a connection that is still open this long after an answer was written has carried it
+   */
+  constructor(
+    private readonly doubt: Milliseconds,
+    private readonly settled: Milliseconds,
+  ) {}
 
   isOpen(claim_id: string): boolean {
     return this.open.has(claim_id);
+  }
+
+  /** An answer for the claim is being made: nobody else's poll is its repeat, unless the connection ends before. */
+  begin(claim_id: string, response: ServerResponse): void {
+    this.open.add(claim_id);
+    response.once('close', () => {
+      if (!response.writableFinished) this.open.delete(claim_id);
+    });
+  }
+
+  /** There is none: what was claimed was handed back. */
+  drop(claim_id: string): void {
+    this.open.delete(claim_id);
   }
 
   /**
@@ -31,10 +47,13 @@ export class Deliveries {
       socket?.off('close', close);
     };
     response.once('finish', () => {
-      if (!socket || socket.destroyed) return this.after(keeps ? this.doubt : 0, () => void read());
+      if (!socket || socket.destroyed) {
+        close();
+        return this.after(keeps ? this.doubt : 0, () => void read());
+      }
       this.open.add(claim_id);
       socket.once('close', close);
-      this.after(keeps ? SETTLED : 0, () => void settle());
+      this.after(keeps ? this.settled : 0, () => void settle());
     });
   }
 

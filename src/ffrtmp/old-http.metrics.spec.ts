@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { Metrics } from '../metrics/metrics.js';
 import { OldHttpMetrics } from './old-http.metrics.js';
 
@@ -22,4 +22,24 @@ it('counts bytes by direction and by route, and their average', async () => {
     'scheduler_http_response_size_bytes_avg 120',
   ])
     expect(text).toContain(`${line}\n`);
+});
+
+it('tells bytes a second between two looks', async () => {
+  let now = 0;
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now);
+  const metrics = new Metrics();
+  const http = new OldHttpMetrics(metrics);
+  const rate = async (direction: string) => {
+    const text = await metrics.registry.metrics();
+    return new RegExp(`^scheduler_bandwidth_bytes_per_second\\{direction="${direction}"\\} (.*)$`, 'm').exec(
+      text,
+    )?.[1];
+  };
+  http.answered({ method: 'POST', route: '/results', status: 200, received: 5_000, sent: 20 });
+  now = 10_000;
+  expect(await rate('inbound')).toBe('500');
+  http.answered({ method: 'POST', route: '/results', status: 200, received: 0, sent: 40 });
+  now = 20_000;
+  expect(await rate('outbound')).toBe('4');
+  clock.mockRestore();
 });

@@ -68,6 +68,7 @@ export class OldHttpMetrics {
       labelNames: ['method', 'endpoint', 'status'],
       buckets: SIZES,
     });
+    this.perSecond(metrics);
     this.average(metrics, 'request', this.inbound);
     this.average(metrics, 'response', this.outbound);
   }
@@ -87,6 +88,27 @@ export class OldHttpMetrics {
     of.requestSizes.observe(received);
     answer.sent.count += sent;
     answer.responseSizes.observe(sent);
+  }
+
+  /** Between two looks of Prometheus, or of whoever else looks. */
+  private perSecond(metrics: Metrics): void {
+    const directions = { inbound: this.inbound, outbound: this.outbound };
+    const last = { at: performance.now(), inbound: 0, outbound: 0 };
+    metrics.gauge<'direction'>({
+      name: 'scheduler_bandwidth_bytes_per_second',
+      help: 'Bytes of bodies a second since the last look, by direction: inbound or outbound.',
+      labelNames: ['direction'],
+      collect() {
+        const now = performance.now();
+        const seconds = (now - last.at) / 1000;
+        for (const [direction, { count }] of Object.entries(directions)) {
+          const key = direction as keyof typeof directions;
+          this.set({ direction }, seconds > 0 ? (count - last[key]) / seconds : 0);
+          last[key] = count;
+        }
+        last.at = now;
+      },
+    });
   }
 
   private average(metrics: Metrics, which: 'request' | 'response', bytes: Tally): void {

@@ -1,6 +1,7 @@
 /** What the masters keep for agents of ffmpeg-rtmp, which know of no leases and no tokens. */
-import { connect, type Socket } from 'node:net';
 import { once } from 'node:events';
+import { request } from 'node:http';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { GoClient, type GoAnswer } from './go-client.js';
@@ -8,6 +9,7 @@ import { useDatabase } from '../support/database.js';
 import { eventually } from '../support/eventually.js';
 import { startMaster, type RunningMaster } from '../../src/api/start-master.js';
 import { Settings } from '../../src/config/settings.js';
+import { HeldAttempts } from '../../src/dispatch/held-attempts.js';
 import { JobsRepository } from '../../src/jobs/jobs.repository.js';
 
 const KEY = 'a key for the tests of the agents';
@@ -158,16 +160,23 @@ describe('the lease of an agent', () => {
   const ask = (path: string, headers: Record<string, string>) =>
     fetch(`${masters[0]!.url}${path}`, { headers: { ...bearer, ...headers } });
 
+  /** A GET with something in it, which no agent sends. */
+  const askWith = (path: string, body: string, headers: Record<string, string>) =>
+    new Promise<{ status: number | undefined }>((resolve, reject) => {
+      const sent = request(`${masters[0]!.url}${path}`, { headers: { ...bearer, ...headers } });
+      sent.on('response', (answer) => resolve({ status: answer.resume().statusCode })).on('error', reject);
+      sent.end(body);
+    });
+
   it('is renewed by its own look at the job, and by no other reading of it', async () => {
     const node = await register();
-    const job = await submit();
-    expect(
-      ((await (await ask(`/jobs/next?node_id=${node}`, from(AT))).json()) as { job: unknown }).job,
-    ).toMatchObject({
-      id: job,
-    });
-    await begun(job);
-    await age(job, 60);
+    const [job, other] = [await submit(), await submit()];
+    for (const id of [job, other]) {
+      const answer = await ask(`/jobs/next?node_id=${node}`, from(AT));
+      expect(((await answer.json()) as { job: unknown }).job).toMatchObject({ id });
+      await begun(id);
+      await age(id, 60);
+    }
     const look = `/api/v1/jobs/${job}`;
     for (const [path, headers] of [
       [look, from(AT)],
@@ -177,15 +186,18 @@ describe('the lease of an agent', () => {
       [`${look}/events`, { ...from(AT), ...typed }],
     ] as const)
       expect((await ask(path, headers)).status).toBe(200);
-    // What is renewed is renewed behind the answer: the last look, which renews, is behind all of them.
+    for (const [name, size] of [
+      ['content-length', '2'],
+      ['transfer-encoding', 'chunked'],
+    ] as const)
+      expect(await askWith(look, '{}', { ...from(AT), ...typed, [name]: size })).toEqual({ status: 200 });
+    // What is renewed is renewed behind the answer: a look at another job, which renews, is behind all of them.
+    expect((await ask(`/api/v1/jobs/${other}`, { ...from(AT), ...typed })).status).toBe(200);
+    await eventually(async () => expect((await leaseOf(other))?.seconds).toBeGreaterThan(80));
+    expect((await leaseOf(job))?.seconds).toBeLessThan(31);
     expect((await ask(look, { ...from(AT), ...typed })).status).toBe(200);
     await eventually(async () => expect((await leaseOf(job))?.seconds).toBeGreaterThan(80));
-    const { rows } = await db.pool.query<{ seen: number }>(
-      `SELECT count(*)::int AS seen FROM ffmpeg_master.leases WHERE job_id = $1 AND expires_at > clock_timestamp() + interval '60 s'`,
-      [job],
-    );
-    expect(rows).toEqual([{ seen: 1 }]);
-    await result(client(), { job_id: job, node_id: node });
+    for (const id of [job, other]) await result(client(), { job_id: id, node_id: node });
   });
 
   it('of a worker with a token is not renewed so', async () => {
@@ -214,12 +226,11 @@ async function cutPoll(master: number, node: string, when: 'at once' | 'answered
   const { hostname, port } = new URL(masters[master]!.url);
   const socket: Socket = connect(Number(port), hostname);
   await once(socket, 'connect');
-  socket.write(
+  const poll =
     `GET /jobs/next?node_id=${node} HTTP/1.1\r\nHost: x\r\nUser-Agent: Go-http-client/1.1\r\n` +
-      `Authorization: Bearer ${KEY}\r\n\r\n`,
-  );
+    `Authorization: Bearer ${KEY}\r\n\r\n`;
+  await new Promise((resolve) => socket.write(poll, resolve));
   if (when === 'answered') await once(socket, 'data');
-  else await new Promise((resolve) => socket.once('ready', resolve).emit('ready'));
   socket.resetAndDestroy();
 }
 
@@ -241,6 +252,86 @@ describe('a poll that is repeated', () => {
     const { rows } = await db.pool.query('SELECT attempt FROM ffmpeg_master.jobs WHERE id = $1', [job]);
     expect(rows).toEqual([{ attempt: 1 }]);
     for (const id of [job, other]) await result(agent, { job_id: id, node_id: node });
+  });
+
+  it('by Go’s transport itself, on a connection that it kept, gets the same job', async () => {
+    const node = await register();
+    const job = await submit();
+    const { port } = new URL(masters[0]!.url);
+    // Passes on what is asked; the second answer on a connection gets lost.
+    const lossy = createServer((asking) => {
+      const master = connect(Number(port), '127.0.0.1', () => asking.pipe(master));
+      let answers = 0;
+      master.on('data', (data) => ((answers += 1) === 2 ? asking.resetAndDestroy() : asking.write(data)));
+      for (const [one, other] of [
+        [asking, master],
+        [master, asking],
+      ] as const)
+        one.on('error', () => undefined).on('close', () => other.destroy());
+    }).listen(0, '127.0.0.1');
+    await once(lossy, 'listening');
+    const agent = new GoClient({
+      url: `http://127.0.0.1:${(lossy.address() as AddressInfo).port}`,
+      key: KEY,
+    });
+    clients.push(agent);
+    expect(await agent.call('POST', `/nodes/${node}/heartbeat`)).toMatchObject({ status: 200 });
+    expect(await next(agent, node)).toBe(job);
+    expect(agent.repeats).toBe(1);
+    lossy.close();
+    const { rows } = await db.pool.query('SELECT attempt FROM ffmpeg_master.jobs WHERE id = $1', [job]);
+    expect(rows).toEqual([{ attempt: 1 }]);
+    await result(client(), { job_id: job, node_id: node });
+  });
+
+  it('after a cut that came before the answer gets the job, and it counts for nothing', async () => {
+    const node = await register();
+    const job = await submit();
+    await cutPoll(0, node, 'at once');
+    const agent = client();
+    // What was claimed for nobody is on its way back.
+    await eventually(async () => expect(await next(agent, node)).toBe(job));
+    const { rows } = await db.pool.query('SELECT failures FROM ffmpeg_master.jobs WHERE id = $1', [job]);
+    expect(rows).toEqual([{ failures: 0 }]);
+    await result(agent, { job_id: job, node_id: node });
+  });
+
+  it.each([
+    ['within its last try, 7 s later', 8, true],
+    ['as its next poll, 10 s later', 9.5, false],
+  ])('%s', async (_, seconds, isSame) => {
+    const node = await register();
+    const [job, other] = [await submit(), await submit()];
+    await cutPoll(0, node, 'answered');
+    await age(job, seconds);
+    const agent = client(1);
+    expect(await next(agent, node)).toBe(isSame ? job : other);
+    for (const id of [job, other]) await result(agent, { job_id: id, node_id: node });
+    await agent.call('POST', `/jobs/${other}/cancel`);
+  });
+
+  it.each([
+    ['while other jobs wait', true],
+    ['while none waits', false],
+  ])('and came while the first was being committed gets the same job, %s', async (_, more) => {
+    const node = await register();
+    const job = await submit();
+    const other = more ? await submit() : undefined;
+    await cutPoll(0, node, 'answered');
+    // As it stood before: the master that was killed has sent its commit, and nobody sees it yet.
+    const look = vi.spyOn(HeldAttempts.prototype, 'of').mockResolvedValueOnce([]);
+    const agent = client(1);
+    const given = await next(agent, node);
+    expect(look).toHaveBeenCalled();
+    look.mockRestore();
+    expect(given).toBe(job);
+    if (other !== undefined) {
+      expect(await next(agent, node)).toBe(other);
+      const { rows } = await db.pool.query('SELECT failures FROM ffmpeg_master.jobs WHERE id = $1', [other]);
+      expect(rows).toEqual([{ failures: 0 }]);
+      await result(agent, { job_id: other, node_id: node });
+    }
+    await result(agent, { job_id: job, node_id: node });
   });
 
   it('after an error gets a job all the same: one that could not be told is handed back', async () => {
@@ -288,7 +379,7 @@ describe('a poll that is repeated', () => {
     const node = await register();
     const [job, other] = [await submit(), await submit()];
     await cutPoll(0, node, 'answered');
-    await age(job, 6);
+    await age(job, 9);
     const agent = client();
     expect(await next(agent, node)).toBe(other);
     // Nobody asked for it again: its node's heartbeat takes it for one that runs.

@@ -77,10 +77,9 @@ export class GoAgent {
     }
   }
 
-  /** Calls that were not answered in time happen; answers that mean nothing do not. */
+  /** Whatever its tries did not heal, but for a master that answers that it cannot, which happens. */
   private note(error: Error): void {
-    if (!(error instanceof WrongStatus) && !('reused' in error)) this.failures.push(error);
-    if (error instanceof WrongStatus && error.answer.status < 500) this.failures.push(error);
+    if (!(error instanceof WrongStatus) || error.answer.status < 500) this.failures.push(error);
   }
 
   private async beat(): Promise<void> {

@@ -1,5 +1,5 @@
 /** `ffmpeg-master import` as a person runs it. */
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -85,17 +85,33 @@ it('tells of a row that was changed behind its back, and exits with 1', async ()
   await old.close();
 });
 
+/** Lets an import come to its second batch, and no further until it is told to: however starved this test is. */
+async function holdSecondBatch(): Promise<() => Promise<void>> {
+  const holder = await db.pool.connect();
+  await holder.query(
+    `SELECT pg_advisory_lock(42);
+     CREATE OR REPLACE FUNCTION public.hold() RETURNS trigger LANGUAGE plpgsql
+       AS 'BEGIN PERFORM pg_advisory_xact_lock_shared(42); RETURN NEW; END';
+     CREATE TRIGGER hold BEFORE INSERT ON ffmpeg_master.job_history
+       FOR EACH ROW WHEN (NEW.sequence_number = 2501) EXECUTE FUNCTION public.hold()`,
+  );
+  return async () => {
+    await holder.query('SELECT pg_advisory_unlock(42)');
+    await holder.query('DROP TRIGGER hold ON ffmpeg_master.job_history');
+    holder.release();
+  };
+}
+
 it('goes on where one was killed in its midst', async () => {
   const old = oldSqlite(nextFile());
   old.fill(10_000);
+  const letGo = await holdSecondBatch();
   const program = new Program(['import', '--from', `sqlite:${old.file}`, '--report', report()], env());
-  await eventually(() => expect(program.output).toMatch(/import: (?!0 )\d+ of/), {
-    within: 60_000,
-    every: 1,
-  });
+  await eventually(() => expect(program.output).toMatch(/import: (?!0 )\d+ of/), { within: 60_000 });
   program.child.kill('SIGKILL');
   await program.exit();
   expect(program.child.signalCode, program.output).toBe('SIGKILL');
+  await letGo();
   const left = await countJobs();
   expect(left).toBeGreaterThan(0);
   expect(left).toBeLessThan(10_000);
@@ -106,9 +122,43 @@ it('goes on where one was killed in its midst', async () => {
       expect(done, done.output).toMatchObject({ status: 0 });
       expect(done.output).toContain('0 differ, 0 are missing');
     },
-    { within: 30_000 },
+    { within: 120_000 },
   );
   expect(await countJobs()).toBe(10_000);
+  await old.close();
+});
+
+it('leaves no copy of the database behind where it is stopped', async () => {
+  const old = oldSqlite(nextFile());
+  old.fill(10_000);
+  const letGo = await holdSecondBatch();
+  const temporary = await mkdtemp(join(folder, 'tmp-'));
+  const program = new Program(['import', '--from', `sqlite:${old.file}`, '--report', report()], {
+    ...env(),
+    TMPDIR: temporary,
+  });
+  await eventually(async () => expect(await readdir(temporary)).toHaveLength(1), { within: 60_000 });
+  await eventually(() => expect(program.output).toMatch(/import: (?!0 )\d+ of/), { within: 60_000 });
+  program.child.kill('SIGINT');
+  expect(await program.exit()).toBe(130);
+  await letGo();
+  expect(await readdir(temporary)).toEqual([]);
+  await old.close();
+});
+
+it('begins nothing where its report cannot be written, and leaves no report of before', async () => {
+  const old = oldSqlite(nextFile());
+  old.fill(3);
+  const told = await run(
+    ['import', '--from', `sqlite:${old.file}`, '--report', join(folder, 'no/such')],
+    env(),
+  );
+  expect(told.status).toBe(1);
+  expect(told.output).toMatch(/no\/such cannot be written \(ENOENT\); name another file with --report/);
+  expect(await countJobs()).toBe(0);
+  await writeFile(report(), 'of before');
+  expect(await bring('--from', `sqlite:${old.file}`)).toMatchObject({ status: 0 });
+  expect(await readFile(report(), 'utf8')).toBe('');
   await old.close();
 });
 

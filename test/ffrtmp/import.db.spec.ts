@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { createHash, randomBytes } from 'node:crypto';
+import { copyFile, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -120,7 +120,7 @@ describe('an import from SQLite', () => {
     });
     expect(done.comparison?.kept_digest).toBe(done.comparison?.read_digest);
     const [job] = await rows<Record<string, unknown>>(
-      `SELECT h.*, h.parameters::text AS parameters, to_char(h.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') AS made
+      `SELECT h.*, h.archived_on = (now() AT TIME ZONE 'UTC')::date AS today, h.parameters::text AS parameters, to_char(h.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') AS made
        FROM ffmpeg_master.job_history h`,
     );
     expect(job).toMatchObject({
@@ -136,7 +136,7 @@ describe('an import from SQLite', () => {
       parameters: '{"frames": 9007199254740993, "bitrate": "2000k"}',
       started_at: new Date('2026-01-07T09:00:01Z'),
       completed_at: new Date('2026-01-07T09:00:09Z'),
-      archived_on: new Date().toISOString().slice(0, 10),
+      today: true,
     });
     const [event] = await rows<{ data: object }>(`SELECT data FROM ffmpeg_master.job_events`);
     expect(event?.data).toEqual({
@@ -236,7 +236,13 @@ describe('an import from SQLite', () => {
     source.add('jobs', { ...JOB, id: twin, sequence_number: 42 });
     source.add('jobs', { ...JOB, id: ID.replace(/^./, '2'), sequence_number: 42 });
     source.add('jobs', { ...JOB, id: ID.replace(/^./, '3'), sequence_number: 9_223_372_036_854_775_807n });
+    const rehearsed = await bring(() => openSqliteSource(source.file), { dryRun: true });
+    expect(rehearsed.findings.map(({ value }) => value)).toEqual(['9223372036854775807', '41', '42']);
     const done = await bring(() => openSqliteSource(source.file));
+    // The report of an import that goes on where another was killed is as whole as that one's would have been.
+    const again = await bring(() => openSqliteSource(source.file));
+    expect(again.jobs).toMatchObject({ imported: 0, present: 4 });
+    expect(again.findings).toEqual(done.findings);
     await source.close();
     expect(done.jobs).toMatchObject({ imported: 4, renumbered: 3 });
     const numbers = await rows<{ n: number }>(
@@ -279,6 +285,7 @@ describe('an import from SQLite', () => {
       'no uuid': { id: 'job-1' },
       'same id': { id: ID.toUpperCase() },
       'another column': { colour: 'green' },
+      'long number': { parameters: '{"e":"\\ud83d\\ude00 4e123","n":9007199254740993}' },
       'long log': { logs: 'x'.repeat(4_100_000) },
     };
     for (const [index, [name, cells]] of Object.entries(hostile).entries())
@@ -334,6 +341,12 @@ describe('an import from SQLite', () => {
         .filter((column) => column !== 'completed_at')
         .sort(),
     );
+    expect(
+      await rows(
+        `SELECT parameters->>'n' AS n FROM ffmpeg_master.job_history WHERE parameters->>'e' = '\u{1f600} 4e123'`,
+      ),
+    ).toEqual([{ n: '9007199254740993' }]);
+    expect(done.findings.filter(({ value }) => value?.includes('4e123'))).toEqual([]);
     expect(done.findings.find(({ what }) => what === 'table')).toMatchObject({ id: 'audit_log' });
     // What could not be read stands in the job's first event, as it was.
     const unread = await rows<{ name: string; unread: Record<string, string> }>(
@@ -353,6 +366,114 @@ describe('an import from SQLite', () => {
     await expectSound();
   });
 
+  it('tells what of a node is lost, at each run and in a rehearsal, and compares those that were not heard since', async () => {
+    const source = oldSqlite(nextFile());
+    source.database.exec('ALTER TABLE nodes ADD COLUMN rack TEXT');
+    source.add('nodes', {
+      ...NODE_ROW,
+      last_heartbeat: '2026-01-07 10:00:00',
+      current_job_id: ID,
+      rack: 'r7',
+    });
+    source.add('nodes', {
+      ...NODE_ROW,
+      id: NODE.replace(/^./, '1'),
+      address: 'encoder-7',
+      gpu_capabilities: '["a",1]',
+    });
+    source.add('nodes', {
+      ...NODE_ROW,
+      id: NODE.replace(/^./, '2'),
+      address: 'encoder-8',
+      has_gpu: 0,
+      name: 'mine',
+    });
+    const told = (findings: readonly Finding[]) =>
+      findings.map(({ column, id }) => `${column} ${id.slice(0, 1)}`).sort();
+    const lost = [
+      'address 1',
+      'current_job_id 7',
+      'gpu_capabilities 1',
+      'gpu_type 2',
+      'last_heartbeat 7',
+      'name 2',
+      'rack 7',
+    ];
+    expect(told((await bring(() => openSqliteSource(source.file), { dryRun: true })).findings)).toEqual(lost);
+    for (const imported of [3, 0]) {
+      const done = await bring(() => openSqliteSource(source.file));
+      expect(done.nodes).toEqual({ read: 3, imported, present: 3 - imported, refused: 0, differing: 0 });
+      expect(told(done.findings)).toEqual(lost);
+    }
+    await db.pool.query(`UPDATE ffmpeg_master.nodes SET cpu_model = 'another'`);
+    expect((await bring(() => openSqliteSource(source.file))).nodes).toMatchObject({ differing: 3 });
+    await db.pool.query(`UPDATE ffmpeg_master.nodes SET status = 'online'`);
+    expect((await bring(() => openSqliteSource(source.file))).nodes).toMatchObject({ differing: 0 });
+    await source.close();
+  });
+
+  it('leaves out the rows that the database refuses, and brings all others', async () => {
+    const source = oldSqlite(nextFile());
+    source.fill(9);
+    source.add('jobs', { ...JOB, scenario: 'refuse me' });
+    source.add('nodes', NODE_ROW);
+    // What no index takes, as it cannot be compressed.
+    source.add('nodes', {
+      ...NODE_ROW,
+      id: NODE.replace(/^./, '1'),
+      address: randomBytes(6000).toString('base64'),
+    });
+    await db.pool.query(
+      `ALTER TABLE ffmpeg_master.job_history ADD CONSTRAINT refused CHECK (scenario <> 'refuse me') NOT VALID`,
+    );
+    const done = await bring(() => openSqliteSource(source.file)).finally(() =>
+      db.pool.query('ALTER TABLE ffmpeg_master.job_history DROP CONSTRAINT refused'),
+    );
+    await source.close();
+    expect(done.jobs).toEqual({ read: 10, imported: 9, present: 0, renumbered: 0, refused: 1 });
+    expect(done.nodes).toMatchObject({ read: 2, imported: 1, refused: 1, differing: 0 });
+    expect(done.comparison).toMatchObject({ compared: 9, missing: 0, differing: 0 });
+    expect(done.findings.map(({ what, id }) => `${what} ${id}`)).toEqual([
+      `node ${NODE.replace(/^./, '1')}`,
+      `job ${ID}`,
+    ]);
+  });
+
+  it('lets a job ask for no machine where too many kinds were asked for, and says so before', async () => {
+    await db.pool.query(
+      `INSERT INTO ffmpeg_master.lanes (tenant_id, queue, priority, requirement, requirement_hash)
+       SELECT 'default', 'default', 'low', jsonb_build_object('labels', jsonb_build_object('n', n::text)), 'filler ' || n
+       FROM generate_series(1, 1000) n`,
+    );
+    const source = oldSqlite(nextFile());
+    source.add('jobs', { ...JOB, queue: 'batch', parameters: '{"codec":"h264_nvenc"}' });
+    const rehearsed = await bring(() => openSqliteSource(source.file), { dryRun: true });
+    const done = await bring(() => openSqliteSource(source.file)).finally(() =>
+      db.pool.query(`DELETE FROM ffmpeg_master.lanes WHERE requirement_hash LIKE 'filler %'`),
+    );
+    await source.close();
+    expect(done.jobs).toMatchObject({ imported: 1 });
+    expect(done.findings).toMatchObject([
+      { column: 'parameters', problem: expect.stringContaining('too many kinds') as string },
+    ]);
+    expect(rehearsed.findings).toEqual(done.findings);
+  });
+
+  it('takes back what a transaction had written that was cut off, as its journal tells', async () => {
+    const source = oldSqlite(nextFile(), { wal: false });
+    source.fill(2_000);
+    // Pages that do not fit are written before the commit.
+    source.database.exec(`PRAGMA cache_size = 10; BEGIN; UPDATE jobs SET scenario = 'half done', logs = 'x'`);
+    const cut = nextFile();
+    for (const name of ['', '-journal']) await copyFile(`${source.file}${name}`, `${cut}${name}`);
+    source.database.exec('ROLLBACK');
+    await source.close();
+    expect((await readFile(cut)).includes('half done')).toBe(true);
+    const done = await bring(() => openSqliteSource(cut));
+    expect(done.jobs).toMatchObject({ read: 2_000, imported: 2_000 });
+    expect(await rows(`SELECT FROM ffmpeg_master.job_history WHERE scenario = 'half done'`)).toEqual([]);
+  });
+
   it('reads a database of an early version, which lacks columns', async () => {
     const source = oldSqlite(nextFile());
     source.database
@@ -369,7 +490,7 @@ describe('an import from SQLite', () => {
     const done = await bring(() => openSqliteSource(source.file));
     await source.close();
     expect(done.findings).toEqual([]);
-    expect(done.nodes).toEqual({ read: 0, imported: 0, present: 0 });
+    expect(done.nodes).toEqual({ read: 0, imported: 0, present: 0, refused: 0, differing: 0 });
     expect(
       await rows(`SELECT sequence_number, queue, priority, max_retries FROM ffmpeg_master.jobs`),
     ).toEqual([{ sequence_number: 1, queue: 'default', priority: 'medium', max_retries: 3 }]);
@@ -428,10 +549,52 @@ describe('an import from PostgreSQL', () => {
       { id: 'acme' },
       { id: 'default' },
     ]);
+    const rehearsed = await bring(() => openPostgresSource(old.dsn), { zone: 'Europe/Berlin', dryRun: true });
+    expect(rehearsed.tenants).toEqual({ read: 2, imported: 0, present: 2 });
     expect((await bring(() => openPostgresSource(old.dsn), { zone: 'Europe/Berlin' })).jobs).toMatchObject({
       imported: 0,
       present: 2500,
     });
+    await expectSound();
+  });
+
+  it.each([0, 1])('brings %d jobs', async (count) => {
+    await fillOldPostgres(
+      old.dsn,
+      `INSERT INTO jobs (id, sequence_number, scenario, status, created_at)
+       SELECT '${ID}', 7, 'clip', 'completed', '2026-07-01 12:00:00' FROM generate_series(1, ${count})`,
+    );
+    const done = await bring(() => openPostgresSource(old.dsn));
+    expect(done.jobs).toEqual({ read: count, imported: count, present: 0, renumbered: 0, refused: 0 });
+    expect(done.comparison).toMatchObject({ compared: count, missing: 0, differing: 0 });
+    expect(done.findings).toEqual([]);
+  });
+
+  it('loses nothing of hostile content without a word', async () => {
+    await fillOldPostgres(
+      old.dsn,
+      `INSERT INTO jobs (id, sequence_number, scenario, parameters, status, queue, progress, created_at) VALUES
+         ('job-1', 1, 'no uuid', '{}', 'completed', 'default', 100, '2026-07-01 12:00:00'),
+         ('${ID}', 2, 'same id', '[1]', 'exploded', 'no such: queue', 777, 'infinity'),
+         ('${ID.toUpperCase()}', -3, 'same id', '{"n": 9007199254740993}', 'completed', 'default', 100, '2026-07-01 12:00:00')`,
+    );
+    const done = await bring(() => openPostgresSource(old.dsn));
+    expect(done.jobs).toMatchObject({ read: 3, imported: 3, refused: 0 });
+    expect(done.comparison).toMatchObject({ compared: 3, missing: 0, differing: 0 });
+    expect(done.findings.map(({ column }) => column).sort()).toEqual([
+      'created_at',
+      'created_at',
+      'id',
+      'id',
+      'parameters',
+      'progress',
+      'queue',
+      'sequence_number',
+      'status',
+    ]);
+    expect(
+      await rows(`SELECT parameters->>'n' AS n FROM ffmpeg_master.job_history WHERE parameters ? 'n'`),
+    ).toEqual([{ n: '9007199254740993' }]);
     await expectSound();
   });
 });

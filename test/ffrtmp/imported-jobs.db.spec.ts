@@ -16,7 +16,8 @@ import { oldSqlite } from './old-database.js';
 
 const KEY = 'a key for the tests of imported jobs';
 const NODE = '7c9e6679-7425-40de-944b-e07fc1f90ae7';
-const [COMPLETED, FAILED, RUNNING, PENDING] = [1, 2, 3, 4].map(
+const GONE = '7c9e6679-7425-40de-944b-e07fc1f90ae8';
+const [COMPLETED, FAILED, RUNNING, PENDING, FAILED_ELSEWHERE] = [1, 2, 3, 4, 5].map(
   (n) => `0f8fad5b-d9cb-469f-a165-70867728950${n}`,
 );
 const TRANSITIONS = [
@@ -53,6 +54,7 @@ beforeAll(async () => {
     [FAILED, 'failed'],
     [RUNNING, 'processing'],
     [PENDING, 'pending'],
+    [FAILED_ELSEWHERE, 'failed'],
   ].entries())
     old.add('jobs', {
       id: id as string,
@@ -60,6 +62,7 @@ beforeAll(async () => {
       scenario: `was ${status}`,
       parameters: '{"duration":7}',
       status: status as string,
+      node_id: id === FAILED_ELSEWHERE ? GONE : null,
       created_at: `2026-01-07 10:00:0${index}+01:00`,
       completed_at: index < 2 ? '2026-01-07 11:00:00+01:00' : null,
       retry_count: 0,
@@ -113,27 +116,39 @@ it.each([
   },
 );
 
-it('hands those that wait to the node that came with them, the oldest first, and a failed one once it is retried', async () => {
-  // Its agent knows nothing of the move.
-  await client.insist('POST', `/nodes/${NODE}/heartbeat`, '');
-  const next = async (): Promise<string | undefined> => (await get(`/jobs/next?node_id=${NODE}`)).job?.id;
-  const given: (string | undefined)[] = [];
-  for (const id of [RUNNING, PENDING])
-    await eventually(async () => {
-      const job = await next();
-      if (job !== undefined) given.push(job);
-      expect(given).toContain(id);
-    });
-  expect(given).toEqual([RUNNING, PENDING]);
-  await client.insist('POST', `/jobs/${FAILED}/retry`, '');
-  await eventually(async () => expect(await next()).toBe(FAILED));
-  for (const id of [RUNNING, PENDING, FAILED])
-    await client.insist(
-      'POST',
-      '/results',
-      JSON.stringify({ job_id: id, node_id: NODE, status: 'completed', logs: 'and now' }),
-    );
-  const done = await get(`/jobs/${FAILED}`);
-  expect(done).toMatchObject({ status: 'completed', sequence_number: 101, logs: 'log of failedand now' });
-  expect(done.state_transitions[0]).toEqual(TRANSITIONS[0]);
+it(
+  'hands those that wait to the node that came with them, the oldest first, and a failed one once it is retried',
+  { timeout: 90_000 },
+  async () => {
+    // Its agent knows nothing of the move.
+    await client.insist('POST', `/nodes/${NODE}/heartbeat`, '');
+    const next = async (): Promise<string | undefined> => (await get(`/jobs/next?node_id=${NODE}`)).job?.id;
+    const given: (string | undefined)[] = [];
+    // The leader must be elected first, and promote them.
+    for (const id of [RUNNING, PENDING])
+      await eventually(
+        async () => {
+          const job = await next();
+          if (job !== undefined) given.push(job);
+          expect(given).toContain(id);
+        },
+        { within: 20_000 },
+      );
+    expect(given).toEqual([RUNNING, PENDING]);
+    await client.insist('POST', `/jobs/${FAILED}/retry`, '');
+    await eventually(async () => expect(await next()).toBe(FAILED), { within: 20_000 });
+    for (const id of [RUNNING, PENDING, FAILED])
+      await client.insist(
+        'POST',
+        '/results',
+        JSON.stringify({ job_id: id, node_id: NODE, status: 'completed', logs: 'and now' }),
+      );
+    const done = await get(`/jobs/${FAILED}`);
+    expect(done).toMatchObject({ status: 'completed', sequence_number: 101, logs: 'log of failedand now' });
+    expect(done.state_transitions[0]).toEqual(TRANSITIONS[0]);
+  },
+);
+
+it('of a node that is gone are told with its id in the place of its name, which the CLI needs', async () => {
+  expect(await get(`/jobs/${FAILED_ELSEWHERE}`)).toMatchObject({ node_id: GONE, node_name: GONE });
 });

@@ -61,7 +61,8 @@ describe('a fleet of ffmpeg-rtmp', () => {
           })
         ).id,
       );
-    for (let n = 0; n < 60; n += 1) await submit(n);
+    // Enough that some wait still when the victim has gone.
+    for (let n = 0; n < 200; n += 1) await submit(n);
     await eventually(() => expect(agents.flatMap(({ given }) => given).length).toBeGreaterThan(15), {
       within: 30_000,
     });

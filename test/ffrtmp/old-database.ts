@@ -86,6 +86,7 @@ export async function fillOldPostgres(dsn: string, sql: string): Promise<void> {
   const client = new pg.Client({ connectionString: dsn });
   await client.connect();
   try {
+    await client.query('DROP TABLE IF EXISTS jobs, nodes, tenants');
     await client.query(OLD_POSTGRES_SCHEMA);
     await client.query(sql);
   } finally {

@@ -162,7 +162,7 @@ function send({
     request(`${master.url}${path}`, {
       method,
       agent: connections,
-      timeout: 20_000,
+      timeout: 60_000,
       headers: {
         Authorization: `Bearer ${KEY}`,
         ...headers,

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { useDatabase } from '../support/database.js';
+import { eventually } from '../support/eventually.js';
 import { Transcript } from './transcript.js';
 import { startMaster, type RunningMaster } from '../../src/api/start-master.js';
 import { Settings } from '../../src/config/settings.js';
@@ -61,6 +62,16 @@ async function submit(job: object = { scenario: '720p-h264' }): Promise<string> 
 const next = async (node: string) =>
   parsed(await wire.send('GET', `/jobs/next?node_id=${node}`)).job as { id: string } | null;
 
+/** The attempt begins by itself, once its answer has been read for sure. */
+const begun = (job: string) =>
+  eventually(async () => {
+    const { rows } = await db.pool.query(
+      'SELECT clock_from IS NOT NULL AS begun FROM ffmpeg_master.leases WHERE job_id = $1',
+      [job],
+    );
+    expect(rows).toEqual([{ begun: true }]);
+  });
+
 const golden = (name: string) =>
   expect(wire.text()).toMatchFileSnapshot(join(import.meta.dirname, `golden/${name}.http`));
 
@@ -74,6 +85,15 @@ describe('golden answers', () => {
     await register({ ...REGISTRATION, address: 'gpu-1', has_gpu: true, gpu_type: 'NVIDIA L4' });
     await wire.send('GET', '/nodes');
     await wire.send('GET', `/nodes/${id}`);
+    wire.note('One that comes back, as after its restart, and is known; then it is removed.');
+    const back = await register({ ...REGISTRATION, address: 'encoder-8' });
+    await db.pool.query(
+      `UPDATE ffmpeg_master.node_presence SET seen_at = seen_at - interval '10 min' WHERE node_id = $1`,
+      [back],
+    );
+    await register({ ...REGISTRATION, address: 'encoder-8' });
+    await wire.send('DELETE', `/nodes/${back}`);
+    await wire.send('GET', `/nodes/${back}`);
     wire.note('A heartbeat as the agent sends it, and one without a type.');
     await wire.send('POST', `/nodes/${id}/heartbeat`, { headers: JSON_TYPE });
     await wire.send('POST', `/nodes/${id}/heartbeat`);
@@ -135,7 +155,15 @@ describe('golden answers', () => {
     wire.note('A job, what it looks like while it runs, and its result.');
     const done = await submit();
     await next(node);
+    await begun(done);
     await wire.send('GET', `/jobs/${done}`);
+    wire.note('As its agent looks at it every 5 s.');
+    await wire.send('GET', `/api/v1/jobs/${done}`, { headers: JSON_TYPE });
+    wire.note('Paused and resumed while it runs, which its agent does not hear of.');
+    for (const verb of ['pause', 'resume']) {
+      await wire.send('POST', `/jobs/${done}/${verb}`);
+      await wire.send('GET', `/jobs/${done}`);
+    }
     const result = {
       job_id: done,
       node_id: node,
@@ -149,6 +177,8 @@ describe('golden answers', () => {
     wire.note('The same again, as after a lost answer.');
     await wire.send('POST', '/results', body(result));
     await wire.send('GET', `/jobs/${done}/logs`);
+    wire.note('What is completed is not canceled.');
+    await wire.send('POST', `/jobs/${done}/cancel`);
     wire.note('One that fails: it will be tried again, and its error is in the place of a log.');
     const failed = await submit({ scenario: 'fails' });
     await next(node);
@@ -156,6 +186,27 @@ describe('golden answers', () => {
     await wire.send('POST', '/results', body(failure));
     await wire.send('POST', '/results', body(failure));
     await wire.send('GET', `/jobs/${failed}/logs`);
+    wire.note('One that fails for the last time, and the same again.');
+    const last = await submit({ scenario: 'fails' });
+    await db.pool.query('UPDATE ffmpeg_master.jobs SET max_retries = 0 WHERE id = $1', [last]);
+    await next(node);
+    await wire.send('POST', '/results', body({ ...failure, job_id: last }));
+    await wire.send('POST', '/results', body({ ...failure, job_id: last }));
+    await wire.send('GET', `/jobs/${last}`);
+    wire.note('One that is canceled: what its agent hears, and both ways in which it may report that.');
+    for (const status of ['canceled', 'failed']) {
+      const canceled = await submit({ scenario: 'long' });
+      await next(node);
+      await wire.send('POST', `/jobs/${canceled}/cancel`);
+      await wire.send('GET', `/api/v1/jobs/${canceled}`, { headers: JSON_TYPE });
+      await wire.send('POST', '/results', body({ ...failure, job_id: canceled, status }));
+      await wire.send('GET', `/jobs/${canceled}`);
+    }
+    wire.note('One whose agent stops by itself.');
+    const stopped = await submit({ scenario: 'long' });
+    await next(node);
+    await wire.send('POST', '/results', body({ job_id: stopped, node_id: node, status: 'canceled' }));
+    await wire.send('GET', `/jobs/${stopped}`);
     wire.note('Results of a job that is not there, of another node, without any sense.');
     await wire.send('POST', '/results', body({ ...result, job_id: '00000000-0000-4000-8000-000000000000' }));
     await wire.send('POST', '/results', body({ ...result, node_id: 'another' }));
@@ -197,5 +248,35 @@ describe('golden answers', () => {
     wire.note('Health, of this port.');
     await wire.send('GET', '/health', { key: null });
     await golden('errors');
+  });
+
+  it('of a master whose database fails', async () => {
+    const tables = ['jobs', 'job_history', 'nodes', 'leases'];
+    const rename = async (from: string, to: string) => {
+      for (const table of tables)
+        await db.pool.query(`ALTER TABLE ffmpeg_master.${table}${from} RENAME TO ${table}${to}`);
+    };
+    const id = '00000000-0000-4000-8000-000000000000';
+    await rename('', '_away');
+    try {
+      await wire.send('POST', '/nodes/register', body(REGISTRATION));
+      await wire.send('POST', '/jobs', body({ scenario: 'x' }));
+      await wire.send('POST', '/results', body({ job_id: id, node_id: id, status: 'completed' }));
+      for (const path of [
+        '/nodes',
+        `/nodes/${id}`,
+        `/jobs/next?node_id=${id}`,
+        `/jobs/${id}`,
+        `/jobs/${id}/logs`,
+      ])
+        await wire.send('GET', path);
+      await wire.send('POST', `/nodes/${id}/heartbeat`, { headers: JSON_TYPE });
+      await wire.send('DELETE', `/nodes/${id}`);
+      for (const verb of ['pause', 'resume', 'cancel', 'retry'])
+        await wire.send('POST', `/jobs/${id}/${verb}`);
+    } finally {
+      await rename('_away', '');
+    }
+    await golden('failures');
   });
 });

@@ -9,10 +9,10 @@ import { LanesRepository } from '../../jobs/lanes.repository.js';
 import type { Finding } from './findings.js';
 import { ImportRepository } from './import.repository.js';
 import { HIGHEST_NUMBER } from './imported-job.js';
-import { readNode } from './imported-node.js';
 import { type ImportSource, ImportSourceError, type SourceRow } from './import-source.js';
 import { jobBatches, readAhead } from './job-batches.js';
 import { type JobCounts, JobImport, logDigests } from './job-import.js';
+import { importNodes, type NodeCounts } from './node-import.js';
 
 export interface ImportOptions {
   /** IANA name of the zone of times that name none. */
@@ -43,7 +43,7 @@ export interface Comparison {
 }
 
 export interface ImportOutcome {
-  readonly nodes: RowCounts;
+  readonly nodes: NodeCounts;
   readonly jobs: JobCounts;
   readonly tenants: RowCounts;
   /** Absent with a dry run. */
@@ -112,45 +112,6 @@ async function raised(raise: () => Promise<void>): Promise<void> {
   }
 }
 
-/** Nodes are few: all at once. */
-async function importNodes(
-  source: ImportSource,
-  repository: ImportRepository,
-  { zone, dryRun, tell }: ImportOptions,
-): Promise<RowCounts> {
-  const nodes = [];
-  const ids = new Set<string>();
-  let read = 0;
-  for await (const row of source.rows('nodes')) {
-    read += 1;
-    const node = readNode(row, zone, tell);
-    if (ids.has(node.id))
-      tell({
-        what: 'node',
-        id: node.id,
-        column: 'id',
-        problem: "is another node's too; the first one is kept",
-      });
-    else nodes.push(node);
-    ids.add(node.id);
-  }
-  if (dryRun) {
-    const present = (await repository.findNodes([...ids])).length;
-    return { read, imported: ids.size - present, present };
-  }
-  const imported = await repository.insertNodes(nodes);
-  for (const { id, name, given_name } of imported)
-    if (name !== given_name)
-      tell({
-        what: 'node',
-        id,
-        column: 'address',
-        problem: `gives a name that another node has; it arrives as ${name}`,
-        value: given_name,
-      });
-  return { read, imported: imported.length, present: ids.size - imported.length };
-}
-
 async function importTenants(
   source: ImportSource,
   repository: ImportRepository,
@@ -160,7 +121,9 @@ async function importTenants(
   for await (const row of source.rows('tenants')) {
     counts.read += 1;
     const id = String(row['id'] ?? '').replaceAll('\0', '\ufffd');
-    const isNew = dryRun || (await repository.keepTenant(id, JSON.stringify(plain(row))));
+    const isNew = dryRun
+      ? !(await repository.hasTenant(id))
+      : await repository.keepTenant(id, JSON.stringify(plain(row)));
     if (isNew) counts.imported += 1;
     else counts.present += 1;
     if (id !== 'default')
@@ -210,6 +173,14 @@ async function compare(
     kept_digest ^= BigInt(found.kept_digest);
     for (const id of found.missing)
       tell({ what: 'job', id, problem: 'is not there: it was read, and is neither live nor in history' });
+    for (const { id, brought, number } of found.renumbered)
+      tell({
+        what: 'job',
+        id,
+        column: 'sequence_number',
+        problem: `was taken; it got ${number}`,
+        value: brought,
+      });
     for (const id of found.differing) tell({ what: 'job', id, problem: 'differs from what was read' });
     read += batch.length;
     onProgress('compare', read, total);

@@ -20,10 +20,19 @@ export interface Compared {
   readonly differing: readonly string[];
   /** Jobs that went on since they arrived. */
   readonly moved_on: number;
-  readonly renumbered: number;
+  /** Those that have another number than they brought. */
+  readonly renumbered: readonly { readonly id: string; readonly brought: string; readonly number: string }[];
   /** Digests of all rows of the batch, each 64 bits, by exclusive or. */
   readonly read_digest: string;
   readonly kept_digest: string;
+}
+
+export interface ComparedNode {
+  readonly id: string;
+  readonly name: string;
+  readonly given_name: string;
+  readonly missing: boolean;
+  readonly differs: boolean;
 }
 
 const TENANT = `'default'`;
@@ -154,7 +163,7 @@ const LASTING = (row: string): string =>
 /** Of what changes when a job goes on. */
 const PRESENT = (row: string): string =>
   `md5(ROW(${row}.status, ${row}.paused, ${row}.retry_count, ${row}.node_id, ${row}.started_at, ${row}.completed_at,
-           ${row}.error, ${row}.failure_reason)::text)`;
+           ${row}.error, ${row}.failure_reason, ${row}.progress)::text)`;
 
 const KEPT = `k.id, k.sequence_number, k.scenario, k.parameters, k.queue, k.priority, k.engine, k.confidence, k.max_retries,
           k.timeout_seconds, k.created_at, k.status, k.paused, k.retry_count, k.node_id, k.started_at`;
@@ -164,15 +173,16 @@ const COMPARE = statement(
   `WITH sent AS MATERIALIZED (
      SELECT s.id, s.scenario, s.parameters::jsonb AS parameters, s.queue, s.priority, s.engine, s.confidence, s.max_retries,
             s.timeout_seconds, s.created_at, s.status, s.paused, s.retry_count, s.node_id, s.started_at, s.completed_at,
-            s.error, s.failure_reason, s.data, s.log_digest, s.sequence_number
+            s.error, s.failure_reason, s.data, s.log_digest, s.sequence_number,
+            CASE WHEN s.completed_at IS NOT NULL THEN s.progress END AS progress
      FROM ${SENT}
    ),
    ids AS MATERIALIZED (SELECT array_agg(s.id) AS ids FROM sent s),
    kept AS MATERIALIZED (
-     SELECT ${KEPT}, k.event_count, NULL::timestamptz AS completed_at, k.error, k.failure_reason
+     SELECT ${KEPT}, k.event_count, NULL::timestamptz AS completed_at, k.error, k.failure_reason, NULL::real AS progress
      FROM ffmpeg_master.jobs k WHERE k.id = ANY((SELECT ids FROM ids)::uuid[])
      UNION ALL
-     SELECT ${KEPT}, k.event_count, k.completed_at, k.error, k.failure_reason
+     SELECT ${KEPT}, k.event_count, k.completed_at, k.error, k.failure_reason, k.progress
      FROM ffmpeg_master.job_history k WHERE k.archived_on = ANY($2::date[]) AND k.id = ANY((SELECT ids FROM ids)::uuid[])
    ),
    event AS MATERIALIZED (
@@ -189,7 +199,8 @@ const COMPARE = statement(
    ),
    pair AS MATERIALIZED (
      SELECT s.id, w.id IS NULL AS missing, w.event_count > 1 AS moved_on,
-            w.sequence_number IS DISTINCT FROM s.sequence_number AS renumbered,
+            w.sequence_number <> s.sequence_number AS renumbered,
+            s.sequence_number AS brought, w.sequence_number AS number,
             ${LASTING('s')} AS read_digest, ${LASTING('w')} AS kept_digest,
             w.event_count = 1 AND ${PRESENT('s')} <> ${PRESENT('w')} AS changed
      FROM sent s LEFT JOIN whole w ON w.id = s.id
@@ -198,7 +209,7 @@ const COMPARE = statement(
           coalesce(array_agg(p.id) FILTER (WHERE p.missing), '{}') AS missing,
           coalesce(array_agg(p.id) FILTER (WHERE NOT p.missing AND (p.read_digest <> p.kept_digest OR p.changed)), '{}') AS differing,
           count(*) FILTER (WHERE p.moved_on)::int AS moved_on,
-          count(*) FILTER (WHERE NOT p.missing AND p.renumbered)::int AS renumbered,
+          coalesce(json_agg(json_build_object('id', p.id, 'brought', p.brought::text, 'number', p.number::text)) FILTER (WHERE p.renumbered), '[]') AS renumbered,
           coalesce(bit_xor(('x' || left(p.read_digest, 16))::bit(64)::bigint), 0)::text AS read_digest,
           coalesce(bit_xor(('x' || left(p.kept_digest, 16))::bit(64)::bigint) FILTER (WHERE NOT p.missing), 0)::text AS kept_digest
    FROM pair p`,
@@ -231,13 +242,43 @@ const INSERT_NODES = statement(
    ),
    counter AS (INSERT INTO ffmpeg_master.node_counters (node_id) SELECT n.id FROM node n),
    presence AS (INSERT INTO ffmpeg_master.node_presence (node_id) SELECT n.id FROM node n)
-   SELECT n.id, n.name, n.given_name FROM node n`,
+   SELECT n.id FROM node n`,
+  { prepared: false },
+);
+
+/**
+ * An agent that was heard since has told its machine anew, so that its node is compared only until then. The name is compared
+ * with the one that was given: another node's may have been in its way.
+ */
+const COMPARE_NODES = statement(
+  'CompareImportedNodes',
+  `SELECT s.id, n.name, n.given_name, n.id IS NULL AS missing,
+          coalesce(n.status = 'offline' AND n.registered_at = s.registered_at AND
+            (n.given_name, n.address, n.cpu_threads, n.cpu_model, n.ram_total_bytes, n.gpus, n.encoders, n.labels) IS DISTINCT FROM
+            (s.name, s.address, s.cpu_threads, s.cpu_model, s.ram_total_bytes, s.gpus,
+             ARRAY(SELECT jsonb_array_elements_text(s.encoders)), s.labels), false) AS differs
+   FROM json_to_recordset($1::json) AS s(
+     id uuid, name text, address text, cpu_threads int, cpu_model text, ram_total_bytes bigint, gpus jsonb, encoders jsonb,
+     labels jsonb, registered_at timestamptz)
+   LEFT JOIN ffmpeg_master.nodes n ON n.id = s.id`,
   { prepared: false },
 );
 
 const FIND_NODES = statement(
   'FindImportedNodes',
-  `SELECT n.id FROM ffmpeg_master.nodes n WHERE n.id = ANY($1::uuid[])`,
+  `SELECT n.id, n.name FROM ffmpeg_master.nodes n
+   WHERE n.id = ANY($1::uuid[]) OR n.name = ANY($2::text[]) AND n.tenant_id = ${TENANT}`,
+  { prepared: false },
+);
+
+const FIND_TENANT = statement(
+  'FindImportedTenant',
+  `SELECT FROM ffmpeg_master.imported_tenants t WHERE t.id = $1`,
+);
+
+const LIST_REQUIREMENTS = statement(
+  'ListRequirementsForImport',
+  `SELECT DISTINCT l.requirement_hash AS hash FROM ffmpeg_master.lanes l WHERE l.tenant_id = ${TENANT} AND l.requirement <> '{}'`,
 );
 
 const INSERT_TENANT = statement(
@@ -323,18 +364,27 @@ export class ImportRepository {
   }
 
   /** Answers those that were not there. */
-  insertNodes(nodes: readonly ImportedNode[]): Promise<{ id: string; name: string; given_name: string }[]> {
-    const sent = nodes.map(({ id, registration, registered_at }, ordinal) => ({
-      ...registration,
-      ordinal,
-      id,
-      registered_at,
-    }));
-    return this.database.query(INSERT_NODES, [JSON.stringify(sent)]);
+  insertNodes(nodes: readonly ImportedNode[]): Promise<{ id: string }[]> {
+    return this.database.query(INSERT_NODES, [JSON.stringify(nodes.map(asSentNode))]);
   }
 
-  async findNodes(ids: readonly string[]): Promise<string[]> {
-    return (await this.database.query<{ id: string }>(FIND_NODES, [ids])).map(({ id }) => id);
+  compareNodes(nodes: readonly ImportedNode[]): Promise<ComparedNode[]> {
+    return this.database.query(COMPARE_NODES, [JSON.stringify(nodes.map(asSentNode))]);
+  }
+
+  /** Nodes that have one of these ids or names. */
+  findNodes(nodes: readonly ImportedNode[]): Promise<{ id: string; name: string }[]> {
+    const names = nodes.map(({ registration }) => registration.name);
+    return this.database.query(FIND_NODES, [nodes.map(({ id }) => id), names]);
+  }
+
+  async hasTenant(id: string): Promise<boolean> {
+    return (await this.database.query(FIND_TENANT, [id])).length > 0;
+  }
+
+  /** Hashes of what jobs ask for already. */
+  async requirements(): Promise<string[]> {
+    return (await this.database.query<{ hash: string }>(LIST_REQUIREMENTS)).map(({ hash }) => hash);
   }
 
   /** @param tenant JSON; answers whether it is new here */
@@ -351,4 +401,8 @@ function asSent(
   ordinal: number;
 } {
   return { ...job, ordinal };
+}
+
+function asSentNode({ id, registration, registered_at }: ImportedNode, ordinal: number): object {
+  return { ...registration, ordinal, id, registered_at };
 }

@@ -112,6 +112,11 @@ export function readJob(row: SourceRow, { zone, maxRetries, timesSeen, tell }: R
   if (parameters === undefined) drop('parameters', '');
   const transitions = read.json('state_transitions', 'array');
   if (transitions === undefined) drop('state_transitions', '');
+  else if (!transitions.isExact)
+    drop(
+      'state_transitions',
+      'holds numbers beyond 2^53, which are rounded; the event "imported" has the text',
+    );
   const choose = (column: string, fits: (text: string) => boolean, instead: string): string => {
     const text = read.text(column);
     if (text === '' || fits(text)) return text === '' ? instead : text;

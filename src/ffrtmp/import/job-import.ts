@@ -1,9 +1,9 @@
 /** Brings jobs over, batch by batch. A batch that was cut off was not written, and comes again with the next import. */
 import { createHash } from 'node:crypto';
-import { codeOf } from '../../database/sql-errors.js';
 import { requirementHash, type LaneRequirement } from '../../jobs/lane-requirement.js';
-import type { LanesRepository } from '../../jobs/lanes.repository.js';
+import { type LanesRepository, MAX_REQUIREMENTS } from '../../jobs/lanes.repository.js';
 import type { Finding } from './findings.js';
+import { inHalves } from './in-halves.js';
 import type { ImportRepository, JobWithLane } from './import.repository.js';
 import type { ImportedJob } from './imported-job.js';
 
@@ -23,7 +23,10 @@ export class JobImport {
   readonly counts: JobCounts = { read: 0, imported: 0, present: 0, renumbered: 0, refused: 0 };
   readonly refused = new Set<string>();
   private readonly lanes = new Map<string, number>();
-  private readonly numbers = new Set<string>();
+  /** As numbers, for a rehearsal of a million keeps them all: 2^52 is the highest. */
+  private readonly numbers = new Set<number>();
+  /** What jobs ask for already, of a rehearsal. */
+  private requirements: Set<string> | undefined;
 
   constructor(
     private readonly repository: ImportRepository,
@@ -42,6 +45,8 @@ export class JobImport {
     if (this.dryRun) {
       this.counts.imported += jobs.length;
       this.counts.renumbered += jobs.filter(({ sequence_number }) => sequence_number === undefined).length;
+      this.requirements ??= new Set(await this.repository.requirements());
+      for (const job of jobs) this.rehearseLane(job, this.requirements);
       return;
     }
     const placed: JobWithLane[] = [];
@@ -53,33 +58,36 @@ export class JobImport {
     const { sequence_number: number, ...rest } = job;
     if (number === undefined) return job;
     if (!taken.has(number) && !this.isRepeated(number)) return job;
-    const problem = this.dryRun ? 'is taken; it will get a new one' : 'was taken; it got a new one';
-    this.tell({ what: 'job', id: job.id, column: 'sequence_number', problem, value: number });
+    // Of one that was written the comparison tells, which is made at each run.
+    if (this.dryRun)
+      this.tell({
+        what: 'job',
+        id: job.id,
+        column: 'sequence_number',
+        problem: 'is taken; it will get a new one',
+        value: number,
+      });
     return { ...rest, sequence_number: undefined };
   }
 
   /** Within what is not written yet: in a dry run all of it, else this batch. */
   private isRepeated(number: string): boolean {
-    if (this.numbers.has(number)) return true;
-    this.numbers.add(number);
+    if (this.numbers.has(Number(number))) return true;
+    this.numbers.add(Number(number));
     return false;
   }
 
   private async insert(jobs: readonly JobWithLane[]): Promise<void> {
-    try {
-      const renumbered = await this.repository.insertJobs(jobs);
-      this.counts.imported += jobs.length;
-      this.counts.renumbered += renumbered.length;
-      this.numbers.clear();
-    } catch (error) {
-      // What it says of a value is said of one row. It is looked for by halves.
-      if (!isAboutValues(error)) throw error;
-      const [job] = jobs;
-      if (job !== undefined && jobs.length === 1) return this.refuse(job, error as Error);
-      const half = Math.ceil(jobs.length / 2);
-      await this.insert(jobs.slice(0, half));
-      await this.insert(jobs.slice(half));
-    }
+    await inHalves(
+      jobs,
+      async (part) => {
+        const renumbered = await this.repository.insertJobs(part);
+        this.counts.imported += part.length;
+        this.counts.renumbered += renumbered.length;
+      },
+      (job, error) => this.refuse(job, error),
+    );
+    this.numbers.clear();
   }
 
   private refuse(job: ImportedJob, error: Error): void {
@@ -95,17 +103,24 @@ export class JobImport {
   private async laneOf({ id, queue, priority, requirement }: ImportedJob): Promise<number> {
     const lane = await this.findLane(queue, priority, requirement);
     if (lane !== undefined) return lane;
-    this.tell({
-      what: 'job',
-      id,
-      column: 'parameters',
-      problem:
-        'asks for a kind of machine where too many kinds were asked for already; it arrives as one for any machine',
-    });
+    this.tellOfManyKinds(id);
     const any = await this.findLane(queue, priority, {});
     if (any === undefined)
       throw new Error(`there is no lane of the queue ${queue} for jobs that ask for nothing`);
     return any;
+  }
+
+  private rehearseLane({ id, requirement }: ImportedJob, known: Set<string>): void {
+    const hash = requirementHash(requirement);
+    if (Object.keys(requirement).length === 0 || known.has(hash)) return;
+    if (known.size < MAX_REQUIREMENTS) known.add(hash);
+    else this.tellOfManyKinds(id);
+  }
+
+  private tellOfManyKinds(id: string): void {
+    const problem =
+      'asks for a kind of machine where too many kinds were asked for already; it arrives as one for any machine';
+    this.tell({ what: 'job', id, column: 'parameters', problem });
   }
 
   private async findLane(
@@ -127,11 +142,6 @@ export class JobImport {
     if (lane !== undefined) this.lanes.set(name, lane.id);
     return lane?.id;
   }
-}
-
-/** Data exceptions, integrity, and limits of the server. */
-function isAboutValues(error: unknown): boolean {
-  return /^(22|23|54)/.test(codeOf(error) ?? '');
 }
 
 /** md5 of each job's log as it is kept. */

@@ -1,14 +1,11 @@
 /** Reads the cells of one row, whatever stands in them. What cannot be taken as it is is told, once each. */
-import { storable, storableText } from '../../protocol/storable.js';
+import { storableText } from '../../protocol/storable.js';
 import { isDeeper } from '../../protocol/json-depth.js';
 import { DEEPEST } from '../wire/lax-json.js';
 import type { Cell, SourceRow } from './import-source.js';
 import { type Finding, shown } from './findings.js';
+import { storableJson } from './json-text.js';
 import { readSourceSeconds, readSourceTime } from './source-time.js';
-
-/** Of numbers that PostgreSQL's jsonb takes and we do not want: 1e400000 is a million digits there. */
-const HUGE_NUMBER = /\d[eE][+-]?\d{3}|\d{400}/;
-const UNSTORABLE_ESCAPE = /\\u(?:0000|[dD][89abAB]|[dD][c-fC-F])/;
 
 const SECONDS = /^\d+(?:\.\d*)?$/;
 
@@ -67,7 +64,10 @@ export class RowReader {
   }
 
   /** JSON as it was written, fit for jsonb, so that long numbers stay what they are; undefined for none. */
-  json(column: string, kind: 'object' | 'array'): { text: string; value: unknown } | undefined {
+  json(
+    column: string,
+    kind: 'object' | 'array',
+  ): { text: string; value: unknown; isExact: boolean } | undefined {
     const cell = this.cell(column);
     if (cell === null || cell === '') return undefined;
     const text = asText(cell);
@@ -91,22 +91,14 @@ export class RowReader {
       this.problem(column, `is nested deeper than ${DEEPEST} levels`, cell);
       return undefined;
     }
-    if (
-      !HUGE_NUMBER.test(text) &&
-      !UNSTORABLE_ESCAPE.test(text) &&
-      storableText(text) === text &&
-      !(cell instanceof Uint8Array)
-    )
-      return { text, value };
-    const kept = storable(value);
-    const keptText = JSON.stringify(kept);
-    if (keptText !== JSON.stringify(value) || HUGE_NUMBER.test(text) || cell instanceof Uint8Array)
+    const { isChanged, isExact, ...kept } = storableJson(text);
+    if (isChanged || cell instanceof Uint8Array)
       this.problem(
         column,
         'holds what PostgreSQL refuses, such as NUL or a number without end; it was replaced',
         cell,
       );
-    return { text: keptText, value: kept };
+    return { text: kept.text, value: isChanged ? JSON.parse(kept.text) : value, isExact };
   }
 
   /** What stands there, for the record: at most 64 KiB of it. */

@@ -53,3 +53,9 @@ describe('a time of ffmpeg-rtmp', () => {
     expect(() => checkTimeZone('Europe/Nowhere')).toThrow(RangeError);
   });
 });
+
+it('takes no zone from three letters, which several zones have, but for UTC and GMT', () => {
+  expect(readSourceTime('2026-01-07 10:00:00 CET', 'America/New_York')).toBeUndefined();
+  expect(readSourceTime('2026-01-07 10:00:00 GMT', 'America/New_York')).toBe('2026-01-07T10:00:00.000000Z');
+  expect(readSourceTime('2026-01-07 10:00:00 +0100 CET', 'UTC')).toBe('2026-01-07T09:00:00.000000Z');
+});

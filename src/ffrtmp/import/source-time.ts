@@ -5,7 +5,7 @@
  * `2026-01-07 11:00:00.123456789+01:00` or, as Go prints a time, `2026-01-07 11:00:00.1 +0100 CET m=+0.5`.
  */
 const WRITTEN =
-  /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?)?\s*(Z|UTC|[+-]\d\d(?::?\d\d)?(?::?\d\d)?)?(?:\s+[A-Z][A-Za-z]*|\s+[+-]\d\d(?:\d\d)?)?(?:\s+m=[+-][\d.]+)?$/;
+  /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?)?\s*(Z|UTC|GMT|[+-]\d\d(?::?\d\d)?(?::?\d\d)?)?(\s+[A-Z][A-Za-z]*|\s+[+-]\d\d(?:\d\d)?)?(?:\s+m=[+-][\d.]+)?$/;
 
 /** Go's zero time, which stands for none. */
 const ZERO_YEAR = 1;
@@ -18,7 +18,9 @@ const ZERO_YEAR = 1;
 export function readSourceTime(text: string, zone: string): string | null | undefined {
   const found = WRITTEN.exec(text.trim());
   if (found === null) return undefined;
-  const [, year, month, day, hour = '0', minute = '0', second = '0', fraction = '', offset] = found;
+  const [, year, month, day, hour = '0', minute = '0', second = '0', fraction = '', offset, zoneName] = found;
+  // Three letters alone tell no zone: CST is one of China, of Cuba and of Chicago.
+  if (offset === undefined && zoneName !== undefined) return undefined;
   if (Number(year) === ZERO_YEAR) return null;
   const [h, min, sec] = [Number(hour), Number(minute), Number(second)];
   const wall = Date.UTC(Number(year), Number(month) - 1, Number(day), h, min, sec);
@@ -44,7 +46,7 @@ export function checkTimeZone(zone: string): string {
 }
 
 function offsetIn(text: string): number {
-  if (text === 'Z' || text === 'UTC') return 0;
+  if (text === 'Z' || text === 'UTC' || text === 'GMT') return 0;
   const digits = text.slice(1).replaceAll(':', '').padEnd(6, '0');
   const ms =
     (Number(digits.slice(0, 2)) * 3600 + Number(digits.slice(2, 4)) * 60 + Number(digits.slice(4, 6))) * 1000;

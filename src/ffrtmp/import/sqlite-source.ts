@@ -4,7 +4,7 @@
  */
 import { constants, isUtf8 } from 'node:buffer';
 import { copyFile, mkdtemp, rm, stat } from 'node:fs/promises';
-import { constants as copying } from 'node:fs';
+import { constants as copying, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import Database from 'libsql';
@@ -28,21 +28,28 @@ export async function openSqliteSource(file: string): Promise<ImportSource> {
     );
   }
   const folder = await mkdtemp(join(tmpdir(), 'ffmpeg-master-import-'));
+  // Also where a signal ends the import: the copy is as large as the database, and as secret.
+  const removeAtExit = () => rmSync(folder, { recursive: true, force: true });
+  process.once('exit', removeAtExit);
+  const remove = async () => {
+    await rm(folder, { recursive: true, force: true });
+    process.off('exit', removeAtExit);
+  };
   let database: Database.Database | undefined;
   try {
     const copy = join(folder, 'master.db');
     await copyAtRest(file, copy);
     database = new Database(copy);
-    // The first statement finishes what the WAL holds, in the copy.
+    // The first statement finishes what the WAL holds, or takes back what the journal tells, in the copy.
     const tables = readTables(database);
     if (!tables.has('jobs') && !tables.has('nodes')) {
       throw new ImportSourceError(`${file} is no database of ffmpeg-rtmp: it has neither jobs nor nodes`);
     }
     database.exec('PRAGMA query_only = ON');
-    return new SqliteSource(database, `sqlite ${basename(file)}`, folder, tables);
+    return new SqliteSource(database, `sqlite ${basename(file)}`, remove, tables);
   } catch (error) {
     database?.close();
-    await rm(folder, { recursive: true, force: true });
+    await remove();
     if (error instanceof ImportSourceError) throw error;
     throw new ImportSourceError(`${file} cannot be read: ${(error as Error).message}`);
   }
@@ -52,7 +59,7 @@ class SqliteSource implements ImportSource {
   constructor(
     private readonly database: Database.Database,
     readonly name: string,
-    private readonly folder: string,
+    private readonly remove: () => Promise<void>,
     private readonly tables: ReadonlySet<string>,
   ) {}
 
@@ -108,7 +115,7 @@ class SqliteSource implements ImportSource {
 
   async close(): Promise<void> {
     this.database.close();
-    await rm(this.folder, { recursive: true, force: true });
+    await this.remove();
   }
 
   private columns(table: string): string[] {
@@ -124,19 +131,15 @@ class SqliteSource implements ImportSource {
   }
 }
 
-/** With its WAL, as both stood at one moment: a checkpoint between the two copies would tear them apart. */
+/** What may lie beside it: the WAL, or the journal by which a transaction that was cut off is taken back. */
+const BESIDE = ['-wal', '-journal'];
+
+/** With these, as all stood at one moment: a checkpoint or a commit between two copies would tear them apart. */
 async function copyAtRest(file: string, copy: string): Promise<void> {
   for (let tried = 0; tried < TRIES; tried += 1) {
     const before = await stateOf(file);
     await copyFile(file, copy, copying.COPYFILE_FICLONE);
-    const hasWal = await copyFile(`${file}-wal`, `${copy}-wal`, copying.COPYFILE_FICLONE).then(
-      () => true,
-      (error: NodeJS.ErrnoException) => {
-        if (error.code === 'ENOENT') return false;
-        throw error;
-      },
-    );
-    if (!hasWal) await rm(`${copy}-wal`, { force: true });
+    for (const name of BESIDE) await copyIfThere(`${file}${name}`, `${copy}${name}`);
     if ((await stateOf(file)) === before) return;
   }
   throw new ImportSourceError(
@@ -144,8 +147,17 @@ async function copyAtRest(file: string, copy: string): Promise<void> {
   );
 }
 
+async function copyIfThere(file: string, copy: string): Promise<void> {
+  try {
+    await copyFile(file, copy, copying.COPYFILE_FICLONE);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    await rm(copy, { force: true });
+  }
+}
+
 async function stateOf(file: string): Promise<string> {
-  const states = [file, `${file}-wal`].map(async (path) => {
+  const states = [file, ...BESIDE.map((name) => `${file}${name}`)].map(async (path) => {
     const found = await stat(path, { bigint: true }).catch(() => undefined);
     return found === undefined ? 'none' : `${found.size} ${found.mtimeNs}`;
   });

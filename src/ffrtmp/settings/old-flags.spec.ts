@@ -4,7 +4,8 @@ import { isOldStart, readOldStart } from './old-flags.js';
 const read = (argv: readonly string[], env: NodeJS.ProcessEnv = {}, files: readonly string[] = []) =>
   readOldStart(argv, { env, exists: (path) => files.includes(path) });
 
-const SELF_SIGNED = { 'api.tls_enabled': 'true' };
+const ON = { 'api.tls_enabled': 'true' };
+const OFF = { 'api.tls_enabled': 'false' };
 
 describe('the old way to start', () => {
   it.each([
@@ -62,13 +63,13 @@ describe('flags', () => {
       ['-cleanup=false', '-cleanup-retention', '7'],
       ['-cleanup-retention', '7', '-cleanup=false'],
     ])
-      expect(read(['-tls=false', ...flags]).settings).toEqual({ 'retention.history': '36500d' });
+      expect(read(['-tls=false', ...flags]).settings).toEqual({ ...OFF, 'retention.history': '36500d' });
   });
 
   it('give way to the two variables that won over them', () => {
     const env = { DATABASE_TYPE: 'postgres', DATABASE_DSN: 'postgresql://h/d' };
     const start = read(['-tls=0', '-db-type', 'sqlite', '-db-dsn', 'postgresql://other/d'], env);
-    expect(start.settings).toEqual({});
+    expect(start.settings).toEqual(OFF);
     expect(start.notes).toHaveLength(2);
   });
 
@@ -85,25 +86,33 @@ describe('flags', () => {
 describe('TLS', () => {
   const CERTS = ['certs/master.crt', 'certs/master.key'];
 
-  it('is on unless it is turned off', () => {
-    expect(read(['-port', '1']).settings).toEqual({ ...SELF_SIGNED, 'api.port': '1' });
-    expect(read(['-tls=false', '-port', '1']).settings).toEqual({ 'api.port': '1' });
+  it('is on where nothing else is written, and as the flag says in any case', () => {
+    expect(read(['-port', '1'])).toMatchObject({ settings: { 'api.port': '1' }, defaults: ON });
+    expect(read(['-tls', '-port', '1'])).toMatchObject({
+      settings: { ...ON, 'api.port': '1' },
+      defaults: {},
+    });
+    expect(read(['-tls=false', '-port', '1'])).toMatchObject({
+      settings: { ...OFF, 'api.port': '1' },
+      defaults: {},
+    });
   });
 
-  it('shows what lies where it always lay, or what is named, and is self-signed else', () => {
+  it('shows what is named, else what the file names, else what lies where it always lay, and is self-signed else', () => {
     const found = { 'api.tls_cert_path': 'certs/master.crt', 'api.tls_key_path': 'certs/master.key' };
-    expect(read(['-tls'], {}, CERTS).settings).toEqual({ ...SELF_SIGNED, ...found });
-    expect(read(['-cert', 'a.crt', '-key', 'a.key']).settings).toMatchObject({
-      'api.tls_cert_path': 'a.crt',
-      'api.tls_key_path': 'a.key',
+    expect(read(['-tls'], {}, CERTS)).toMatchObject({ settings: ON, defaults: found });
+    expect(read(['-tls'], {}, CERTS).settings).toEqual(ON);
+    expect(read(['-cert', 'a.crt', '-key', 'a.key'])).toMatchObject({
+      settings: { 'api.tls_cert_path': 'a.crt', 'api.tls_key_path': 'a.key' },
+      defaults: ON,
     });
     for (const [flags, files] of [
       [['-tls'], []],
       [['-tls'], CERTS.slice(1)],
-      [['-generate-cert'], CERTS],
+      [['-tls', '-generate-cert'], CERTS],
     ] as const) {
       const start = read(flags, {}, files);
-      expect(start.settings).toEqual(SELF_SIGNED);
+      expect(start).toMatchObject({ settings: ON, defaults: {} });
       expect(start.notes).toEqual([expect.stringContaining('self-signed')]);
     }
   });

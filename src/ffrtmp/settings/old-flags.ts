@@ -7,6 +7,8 @@ import { readGoBoolean, readGoFlags, type GoFlag } from './go-flags.js';
 export interface OldStart {
   /** By dotted key, as they were written. */
   readonly settings: Readonly<Record<string, string>>;
+  /** What holds where neither the file nor the environment says otherwise. */
+  readonly defaults: Readonly<Record<string, string>>;
   /** Flags of ours among them, with their dashes, as they were written. */
   readonly ours: readonly string[];
   readonly apiKey?: string;
@@ -35,6 +37,7 @@ type Rule = (value: string, start: Draft) => void;
 
 interface Draft {
   readonly settings: Record<string, string>;
+  readonly defaults: Record<string, string>;
   readonly notes: string[];
   readonly seen: ReadonlyMap<string, string>;
   readonly around: Surroundings;
@@ -57,7 +60,7 @@ export function readOldStart(argv: readonly string[], around: Surroundings): Old
   const theirs = flags.filter(({ name }) => !OURS.has(name));
   // The last one counts, as over there.
   const seen = new Map(theirs.map(({ name, value }) => [name, value]));
-  const start: Draft = { settings: {}, notes: [], seen, around };
+  const start: Draft = { settings: {}, defaults: {}, notes: [], seen, around };
   for (const flag of theirs) if (!(flag.name in RULES)) throw new OldFlagError(unknown(flag));
   for (const [name, value] of seen) RULES[name]?.(value, start);
   placeTls(start);
@@ -84,7 +87,9 @@ const RULES: Readonly<Record<string, Rule>> = {
     settings['database.type'] = value === 'postgresql' ? 'postgres' : value;
   }),
   'db-dsn': fromEnvironmentFirst('DATABASE_DSN', into('database.dsn')),
-  tls: boolean(() => undefined),
+  tls: boolean((on, { settings }) => {
+    settings['api.tls_enabled'] = String(on);
+  }),
   cert: () => undefined,
   key: () => undefined,
   ca: () => undefined,
@@ -165,21 +170,22 @@ function fromEnvironmentFirst(variable: string, rule: Rule): Rule {
   };
 }
 
-function placeTls({ settings, seen, notes, around }: Draft): void {
-  if (readGoBoolean(seen.get('tls') ?? 'true') === false) return;
-  settings['api.tls_enabled'] = 'true';
+function placeTls({ settings, defaults, seen, notes, around }: Draft): void {
+  if (settings['api.tls_enabled'] === 'false') return;
+  if (!seen.has('tls')) defaults['api.tls_enabled'] = 'true';
   const named = seen.has('cert') || seen.has('key');
   const cert = seen.get('cert') ?? CERTIFICATE.cert;
   const key = seen.get('key') ?? CERTIFICATE.key;
   const generate = readGoBoolean(seen.get('generate-cert') ?? 'false') === true;
   if (generate || (!named && !(around.exists(cert) && around.exists(key)))) {
     notes.push(
-      'TLS shows a self-signed certificate, kept in database.data_dir; give one of your own with -cert and -key',
+      'unless the file or the environment say otherwise, TLS is on and shows a self-signed certificate, kept in database.data_dir; give one of your own with -cert and -key',
     );
     return;
   }
-  settings['api.tls_cert_path'] = cert;
-  settings['api.tls_key_path'] = key;
+  const paths = named ? settings : defaults;
+  paths['api.tls_cert_path'] = cert;
+  paths['api.tls_key_path'] = key;
 }
 
 function placeKey(start: Draft): void {

@@ -9,10 +9,10 @@ let folder: string;
 beforeAll(() => (folder = mkdtempSync(join(tmpdir(), 'ffrtmp-layout-'))));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-function load(yaml: string, env: NodeJS.ProcessEnv = {}) {
+function load(yaml: string, env: NodeJS.ProcessEnv = {}, note?: (text: string) => void) {
   const configFile = join(folder, 'master.yaml');
   writeFileSync(configFile, yaml);
-  return loadSettings({ configFile, env, layout: (content) => productionLayout(content, env) });
+  return loadSettings({ configFile, env, layout: (content) => productionLayout(content, env, note) });
 }
 
 /** The sections of the production file, with what can be honoured. */
@@ -67,6 +67,21 @@ describe('the production layout', () => {
       metrics: { port: 9090 },
     });
     expect(settings.api.client_ca_path).toBeUndefined();
+  });
+
+  it('says of each key that has another effect than it says, or none', () => {
+    const notes: string[] = [];
+    load(PRODUCTION, { DB_PASSWORD: 'x' }, (text) => notes.push(text));
+    expect(notes.map((note) => note.split(' ')[0])).toEqual([
+      'server.write_timeout',
+      'server.shutdown_timeout',
+      'worker.max_missed_heartbeats',
+      'job.default_timeout',
+      'job.archive_completed',
+    ]);
+    notes.length = 0;
+    load('server: {read_timeout: 60s}\njob: {archive_completed: false}', {}, (text) => notes.push(text));
+    expect(notes).toEqual([expect.stringMatching(/^server\.read_timeout is 30s all the same/)]);
   });
 
   it('gives way to the environment, as every file does', () => {

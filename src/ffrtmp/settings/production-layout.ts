@@ -2,8 +2,8 @@
  * The YAML file of ffmpeg-rtmp's production deployment (`server`, `job`, `tls`, `alerting`, …), in keys of ours. Its own
  * master never read it. Its sample file for PostgreSQL has our layout already.
  *
- * Each key is a setting, or has no effect and needs none, or is refused with the reason: nobody shall rely on what
- * does not happen.
+ * Each key is a setting, or is refused with the reason, or has another effect than it says, or none, and then the start says
+ * so: nobody shall rely on what does not happen.
  */
 import type { SettingProblem } from '../../config/configuration-error.js';
 import { formatDuration, parseDuration } from '../../config/durations.js';
@@ -12,14 +12,25 @@ import type { Translated } from '../../config/settings-file.js';
 type Section = Readonly<Record<string, unknown>>;
 
 /** What a key becomes: settings of ours; nothing where it needs none. Throws a Refusal. */
-type Rule = (value: unknown, section: Section) => Readonly<Record<string, unknown>>;
+type Rule = (
+  value: unknown,
+  section: Section,
+  note: (text: string) => void,
+) => Readonly<Record<string, unknown>>;
 
 class Refusal extends Error {}
 
 const NOTHING: Rule = () => ({});
 
-/** @param env for values such as `${DB_PASSWORD}` */
-export function productionLayout(content: unknown, env: NodeJS.ProcessEnv): Translated | undefined {
+/**
+ * @param env for values such as `${DB_PASSWORD}`
+ * @param note takes what is done otherwise than the file says, a sentence each
+ */
+export function productionLayout(
+  content: unknown,
+  env: NodeJS.ProcessEnv,
+  note: (text: string) => void = () => undefined,
+): Translated | undefined {
   if (!isSection(content) || !isProduction(content)) return undefined;
   const settings: { key: string; value: unknown; written: string }[] = [];
   const problems: SettingProblem[] = [];
@@ -40,7 +51,7 @@ export function productionLayout(content: unknown, env: NodeJS.ProcessEnv): Tran
       try {
         const rule = rules[key] ?? rules['*'];
         if (!rule) throw new Refusal(`one of ${Object.keys(rules).join(', ')}`);
-        for (const [to, set] of Object.entries(rule(value, resolved)))
+        for (const [to, set] of Object.entries(rule(value, resolved, (text) => note(`${written} ${text}`))))
           settings.push({ key: to, value: set, written });
       } catch (error) {
         if (!(error instanceof Refusal)) throw error;
@@ -71,6 +82,13 @@ const only =
     return {};
   };
 
+const without =
+  (why: string): Rule =>
+  (_, __, note) => {
+    note(`has no effect: ${why}`);
+    return {};
+  };
+
 /** A section that does nothing unless it is enabled, and cannot be. */
 const off = (why: string): Readonly<Record<string, Rule>> => ({ enabled: only(false, why), '*': NOTHING });
 
@@ -83,9 +101,8 @@ const RULES: Readonly<Record<string, Readonly<Record<string, Rule>>>> = {
     host: to('api.host'),
     port: to('api.port'),
     read_timeout: atLeast('30s', 'a request that takes longer to arrive is ended'),
-    // Answers are streams that may last for days, and a stop waits for what was begun.
-    write_timeout: NOTHING,
-    shutdown_timeout: NOTHING,
+    write_timeout: without('an answer may be a stream that lasts for days'),
+    shutdown_timeout: without('a stop waits for what was begun, 25 s at the most'),
   },
   database: {
     type: (value) => ({ 'database.type': value === 'postgresql' ? 'postgres' : value }),
@@ -112,19 +129,27 @@ const RULES: Readonly<Record<string, Readonly<Record<string, Rule>>>> = {
   },
   worker: {
     heartbeat_timeout: duration('timeouts.heartbeat_timeout'),
-    // A node is away after heartbeat_timeout, however many beats that were.
-    max_missed_heartbeats: NOTHING,
+    max_missed_heartbeats: without('a node is away after heartbeat_timeout, however many beats that were'),
     cleanup_interval: duration('scheduler.cleanup_interval'),
   },
   job: {
     // Of a job of unknown length, this long without progress; of any other, this long by the clock.
-    default_timeout: (value) => ({
-      'timeouts.running_timeout_base': withUnit(value),
-      'timeouts.running_timeout_per_minute': '0s',
-    }),
+    default_timeout: (value, _, note) => {
+      note(
+        'holds for our own workers; an agent ends a job after 60 minutes, or after resource_limits.timeout_sec',
+      );
+      return {
+        'timeouts.running_timeout_base': withUnit(value),
+        'timeouts.running_timeout_per_minute': '0s',
+      };
+    },
     max_retries: to('retry.max_retries'),
     cleanup_retention: duration('retention.history'),
-    archive_completed: NOTHING,
+    archive_completed: (value, _, note) => {
+      if (value === true)
+        note('writes no archive: ended jobs are kept in the database, for retention.history');
+      return {};
+    },
     archive_path: (_, { archive_completed }) => {
       if (archive_completed === true)
         throw new Refusal('no path: ended jobs are kept in the database for retention.history; leave it out');
@@ -182,9 +207,11 @@ function withUnit(value: unknown): unknown {
 }
 
 function atLeast(least: string, why: string): Rule {
-  return (value) => {
+  return (value, _, note) => {
     try {
-      if (parseDuration(String(withUnit(value))) >= parseDuration(least)) return {};
+      const given = parseDuration(String(withUnit(value)));
+      if (given > parseDuration(least)) note(`is ${least} all the same: ${why}`);
+      if (given >= parseDuration(least)) return {};
     } catch {
       // It is no duration.
     }

@@ -29,8 +29,8 @@ export function toOldJob(job: Job, { logs, events = [] }: Details = {}): object 
       priority: job.priority,
       progress: Math.floor(job.progress),
       node_id: job.node_id,
-      // The CLI cuts a node's id to 8 characters and shows the name beside it.
-      node_name: job.node_name,
+      // The CLI shows the name beside the id, and ends where there is none: of a node that was gone when its job was imported.
+      node_name: job.node_name ?? job.node_id,
       // A claim is a start over there: its agents never say that they begin.
       started_at: job.started_at ?? job.assigned_at,
       completed_at: job.completed_at,

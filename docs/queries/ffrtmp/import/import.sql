@@ -101,7 +101,8 @@ JOIN sent s ON s.id = a.id AND s.sequence_number IS NULL;
 WITH sent AS MATERIALIZED (
   SELECT s.id, s.scenario, s.parameters::jsonb AS parameters, s.queue, s.priority, s.engine, s.confidence, s.max_retries,
          s.timeout_seconds, s.created_at, s.status, s.paused, s.retry_count, s.node_id, s.started_at, s.completed_at,
-         s.error, s.failure_reason, s.data, s.log_digest, s.sequence_number
+         s.error, s.failure_reason, s.data, s.log_digest, s.sequence_number,
+         CASE WHEN s.completed_at IS NOT NULL THEN s.progress END AS progress
   FROM json_to_recordset($1::json) AS s(
   ordinal int, id uuid, sequence_number bigint, scenario text, parameters text, queue text, priority text, engine text,
   confidence text, lane_id int, status text, paused boolean, max_retries int, timeout_seconds int, retry_count int,
@@ -111,11 +112,11 @@ WITH sent AS MATERIALIZED (
 ids AS MATERIALIZED (SELECT array_agg(s.id) AS ids FROM sent s),
 kept AS MATERIALIZED (
   SELECT k.id, k.sequence_number, k.scenario, k.parameters, k.queue, k.priority, k.engine, k.confidence, k.max_retries,
-       k.timeout_seconds, k.created_at, k.status, k.paused, k.retry_count, k.node_id, k.started_at, k.event_count, NULL::timestamptz AS completed_at, k.error, k.failure_reason
+       k.timeout_seconds, k.created_at, k.status, k.paused, k.retry_count, k.node_id, k.started_at, k.event_count, NULL::timestamptz AS completed_at, k.error, k.failure_reason, NULL::real AS progress
   FROM ffmpeg_master.jobs k WHERE k.id = ANY((SELECT ids FROM ids)::uuid[])
   UNION ALL
   SELECT k.id, k.sequence_number, k.scenario, k.parameters, k.queue, k.priority, k.engine, k.confidence, k.max_retries,
-       k.timeout_seconds, k.created_at, k.status, k.paused, k.retry_count, k.node_id, k.started_at, k.event_count, k.completed_at, k.error, k.failure_reason
+       k.timeout_seconds, k.created_at, k.status, k.paused, k.retry_count, k.node_id, k.started_at, k.event_count, k.completed_at, k.error, k.failure_reason, k.progress
   FROM ffmpeg_master.job_history k WHERE k.archived_on = ANY($2::date[]) AND k.id = ANY((SELECT ids FROM ids)::uuid[])
 ),
 event AS MATERIALIZED (
@@ -132,20 +133,21 @@ whole AS (
 ),
 pair AS MATERIALIZED (
   SELECT s.id, w.id IS NULL AS missing, w.event_count > 1 AS moved_on,
-         w.sequence_number IS DISTINCT FROM s.sequence_number AS renumbered,
+         w.sequence_number <> s.sequence_number AS renumbered,
+         s.sequence_number AS brought, w.sequence_number AS number,
          md5(ROW(s.id, s.scenario, s.parameters, s.queue, s.priority, s.engine, s.confidence,
         s.max_retries, s.timeout_seconds, s.created_at, s.data, s.log_digest)::text) AS read_digest, md5(ROW(w.id, w.scenario, w.parameters, w.queue, w.priority, w.engine, w.confidence,
         w.max_retries, w.timeout_seconds, w.created_at, w.data, w.log_digest)::text) AS kept_digest,
          w.event_count = 1 AND md5(ROW(s.status, s.paused, s.retry_count, s.node_id, s.started_at, s.completed_at,
-        s.error, s.failure_reason)::text) <> md5(ROW(w.status, w.paused, w.retry_count, w.node_id, w.started_at, w.completed_at,
-        w.error, w.failure_reason)::text) AS changed
+        s.error, s.failure_reason, s.progress)::text) <> md5(ROW(w.status, w.paused, w.retry_count, w.node_id, w.started_at, w.completed_at,
+        w.error, w.failure_reason, w.progress)::text) AS changed
   FROM sent s LEFT JOIN whole w ON w.id = s.id
 )
 SELECT count(*) FILTER (WHERE NOT p.missing)::int AS compared,
        coalesce(array_agg(p.id) FILTER (WHERE p.missing), '{}') AS missing,
        coalesce(array_agg(p.id) FILTER (WHERE NOT p.missing AND (p.read_digest <> p.kept_digest OR p.changed)), '{}') AS differing,
        count(*) FILTER (WHERE p.moved_on)::int AS moved_on,
-       count(*) FILTER (WHERE NOT p.missing AND p.renumbered)::int AS renumbered,
+       coalesce(json_agg(json_build_object('id', p.id, 'brought', p.brought::text, 'number', p.number::text)) FILTER (WHERE p.renumbered), '[]') AS renumbered,
        coalesce(bit_xor(('x' || left(p.read_digest, 16))::bit(64)::bigint), 0)::text AS read_digest,
        coalesce(bit_xor(('x' || left(p.kept_digest, 16))::bit(64)::bigint) FILTER (WHERE NOT p.missing), 0)::text AS kept_digest
 FROM pair p;
@@ -174,10 +176,28 @@ node AS (
 ),
 counter AS (INSERT INTO ffmpeg_master.node_counters (node_id) SELECT n.id FROM node n),
 presence AS (INSERT INTO ffmpeg_master.node_presence (node_id) SELECT n.id FROM node n)
-SELECT n.id, n.name, n.given_name FROM node n;
+SELECT n.id FROM node n;
 
--- FindImportedNodes
-SELECT n.id FROM ffmpeg_master.nodes n WHERE n.id = ANY($1::uuid[]);
+-- CompareImportedNodes (planned with its values each time)
+SELECT s.id, n.name, n.given_name, n.id IS NULL AS missing,
+       coalesce(n.status = 'offline' AND n.registered_at = s.registered_at AND
+         (n.given_name, n.address, n.cpu_threads, n.cpu_model, n.ram_total_bytes, n.gpus, n.encoders, n.labels) IS DISTINCT FROM
+         (s.name, s.address, s.cpu_threads, s.cpu_model, s.ram_total_bytes, s.gpus,
+          ARRAY(SELECT jsonb_array_elements_text(s.encoders)), s.labels), false) AS differs
+FROM json_to_recordset($1::json) AS s(
+  id uuid, name text, address text, cpu_threads int, cpu_model text, ram_total_bytes bigint, gpus jsonb, encoders jsonb,
+  labels jsonb, registered_at timestamptz)
+LEFT JOIN ffmpeg_master.nodes n ON n.id = s.id;
+
+-- FindImportedNodes (planned with its values each time)
+SELECT n.id, n.name FROM ffmpeg_master.nodes n
+WHERE n.id = ANY($1::uuid[]) OR n.name = ANY($2::text[]) AND n.tenant_id = 'default';
+
+-- FindImportedTenant
+SELECT FROM ffmpeg_master.imported_tenants t WHERE t.id = $1;
+
+-- ListRequirementsForImport
+SELECT DISTINCT l.requirement_hash AS hash FROM ffmpeg_master.lanes l WHERE l.tenant_id = 'default' AND l.requirement <> '{}';
 
 -- InsertImportedTenant
 INSERT INTO ffmpeg_master.imported_tenants (id, tenant) VALUES ($1, $2::jsonb)
