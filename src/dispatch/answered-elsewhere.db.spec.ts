@@ -41,7 +41,10 @@ afterEach(() => {
 
 async function park(master: DispatchMaster, wait_seconds = 60): Promise<{ answer: Promise<AttemptRow[]> }> {
   const answer = master.claim(node, { claim_id, wait_seconds });
-  await eventually(() => expect(master.claims['parked'].fresh.size).toBe(0));
+  await eventually(() => {
+    expect(master.claims['parked'].size).toBe(1);
+    expect(master.claims['parked'].fresh.size).toBe(0);
+  });
   return { answer };
 }
 

@@ -543,7 +543,10 @@ describe('a claim that comes again while its first is parked', () => {
     const node = await master.node({ slots: 4 });
     const claim_id = randomUUID();
     const first = master.claim(node, { claim_id, max_jobs: 2, wait_seconds: 60 });
-    await eventually(() => expect(master.claims['parked'].fresh.size).toBe(0));
+    await eventually(() => {
+      expect(master.claims['parked'].size).toBe(1);
+      expect(master.claims['parked'].fresh.size).toBe(0);
+    });
     const again = master.claim(node, { claim_id, max_jobs: 2, wait_seconds: 60 });
     expect(await first).toEqual([]);
     await Promise.all([1, 2, 3, 4].map(() => master.submit()));

@@ -73,7 +73,10 @@ describe('a claim that was answered before (I12, F24)', () => {
 
   it('gets them where a submit lost track of it while the draining began', async () => {
     const parked = leaving.claim(node, { wait_seconds: 30 });
-    await eventually(() => expect(leaving.claims['parked'].fresh.size).toBe(0));
+    await eventually(() => {
+      expect(leaving.claims['parked'].size).toBe(1);
+      expect(leaving.claims['parked'].fresh.size).toBe(0);
+    });
     const release = watched.hold('HandOverJob');
     watched.lose('HandOverJob');
     const submitted = leaving.submit();
