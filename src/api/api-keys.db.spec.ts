@@ -9,6 +9,8 @@ import { Settings } from '../config/settings.js';
 import { startMaster, type RunningMaster } from './start-master.js';
 
 const ADMIN = 'a key for the tests of API keys';
+/** Bounds are asserted at three times what is promised: machines that run tests are shared. */
+const SHARED_MACHINE = 3;
 const server = useDatabase();
 
 let here: RunningMaster;
@@ -61,7 +63,7 @@ describe('an API key', () => {
     });
     for (const master of [here, there])
       await eventually(async () => expect((await call(master, key, 'GET', '/jobs')).status).toBe(401), {
-        within: 1000,
+        within: SHARED_MACHINE * 1000,
       });
     const [again, first] = [
       await call(here, ADMIN, 'DELETE', `/keys/${id}`),
@@ -81,19 +83,19 @@ describe('an API key', () => {
     );
     for (const master of [here, there])
       await eventually(async () => expect((await call(master, key, 'GET', '/jobs')).status).toBe(401), {
-        within: 5000,
+        within: SHARED_MACHINE * 5000,
       });
   });
 
   it('ends by itself, by the clock of the database', async () => {
     const { id, key } = await create({ name: 'short', role: 'viewer', expires_at: '2099-01-01T00:00:00Z' });
     await server.pool.query(
-      `UPDATE ffmpeg_master.api_keys SET expires_at = now() + interval '2 s' WHERE id = $1`,
+      `UPDATE ffmpeg_master.api_keys SET expires_at = now() + interval '5 s' WHERE id = $1`,
       [id],
     );
     expect((await call(here, key, 'GET', '/jobs')).status).toBe(200);
     await eventually(async () => expect((await call(here, key, 'GET', '/jobs')).status).toBe(401), {
-      within: 5000,
+      within: 15_000,
     });
   });
 
@@ -128,7 +130,7 @@ describe('an API key', () => {
     await holder.query('SELECT FROM ffmpeg_master.api_keys WHERE id = $1 FOR UPDATE', [old.id]);
     const rotations = Promise.all(
       [here, there].map((master) =>
-        call(master, ADMIN, 'POST', `/keys/${old.id}/rotate`, { overlap_seconds: 2 }),
+        call(master, ADMIN, 'POST', `/keys/${old.id}/rotate`, { overlap_seconds: 5 }),
       ),
     );
     await eventually(async () => {
@@ -146,7 +148,7 @@ describe('an API key', () => {
     expect(made).toMatchObject({ name: 'robot', role: 'developer', permissions: ['job:read'] });
     for (const key of [old.key, made.key]) expect((await call(there, key, 'GET', '/jobs')).status).toBe(200);
     await eventually(async () => expect((await call(there, old.key, 'GET', '/jobs')).status).toBe(401), {
-      within: 6000,
+      within: 15_000,
     });
     expect((await call(there, made.key, 'GET', '/jobs')).status).toBe(200);
   });
