@@ -597,7 +597,32 @@ describe('an import from PostgreSQL', () => {
     ).toEqual([{ n: '9007199254740993' }]);
     await expectSound();
   });
+
+  it('reads a server that takes no writes, as a standby does', async () => {
+    await fillOldPostgres(
+      old.dsn,
+      `INSERT INTO jobs (id, sequence_number, scenario, status, created_at)
+         VALUES ('${ID}', 7, 'clip', 'completed', '2026-07-01 12:00:00')`,
+    );
+    await setReadOnly('on');
+    try {
+      expect((await bring(() => openPostgresSource(old.dsn))).jobs).toMatchObject({ read: 1, imported: 1 });
+    } finally {
+      await setReadOnly('off');
+    }
+  });
 });
+
+/** For sessions to come of the old database. */
+async function setReadOnly(value: 'on' | 'off'): Promise<void> {
+  await old.pool.query(
+    `BEGIN READ WRITE;
+     DO $$ BEGIN
+       EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = ${value}', current_database());
+     END $$;
+     COMMIT`,
+  );
+}
 
 /** Of all files: content and time of the last change. */
 async function statesOf(path: string): Promise<Record<string, string>> {

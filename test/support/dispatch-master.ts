@@ -64,6 +64,7 @@ export const PATIENT: Asker = { gone: false, onGone: () => undefined };
 
 export class DispatchMaster {
   readonly settings = new Settings();
+  readonly metrics = new Metrics();
   readonly draining = new Draining();
   readonly rates = new QueueRates();
   readonly nodes: NodesService;
@@ -81,7 +82,7 @@ export class DispatchMaster {
   private readonly queueDirectory: QueueDirectory;
 
   constructor(database: Database, signals: Signals) {
-    const metrics = new Metrics();
+    const { metrics } = this;
     const groups = new StatementGroups(database, new DatabaseMetrics(metrics.registry));
     this.nodeDirectory = new NodeDirectory(new NodesRepository(database), signals, groups);
     this.nodes = new NodesService(
