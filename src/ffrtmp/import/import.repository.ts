@@ -168,6 +168,8 @@ const PRESENT = (row: string): string =>
 const KEPT = `k.id, k.sequence_number, k.scenario, k.parameters, k.queue, k.priority, k.engine, k.confidence, k.max_retries,
           k.timeout_seconds, k.created_at, k.status, k.paused, k.retry_count, k.node_id, k.started_at`;
 
+// Row by row, by the whole of each key: what was just written has no statistics yet, and by `job_id = ANY(…)` the planner
+// read all events and logs of the day and held each against 2,500 ids, 5.5 s a batch of 2,500 after 100,000 jobs. So it takes less than 0.15 s.
 const COMPARE = statement(
   'CompareImportedJobs',
   `WITH sent AS MATERIALIZED (
@@ -177,33 +179,27 @@ const COMPARE = statement(
             CASE WHEN s.completed_at IS NOT NULL THEN s.progress END AS progress
      FROM ${SENT}
    ),
-   ids AS MATERIALIZED (SELECT array_agg(s.id) AS ids FROM sent s),
-   kept AS MATERIALIZED (
-     SELECT ${KEPT}, k.event_count, NULL::timestamptz AS completed_at, k.error, k.failure_reason, NULL::real AS progress
-     FROM ffmpeg_master.jobs k WHERE k.id = ANY((SELECT ids FROM ids)::uuid[])
-     UNION ALL
-     SELECT ${KEPT}, k.event_count, k.completed_at, k.error, k.failure_reason, k.progress
-     FROM ffmpeg_master.job_history k WHERE k.archived_on = ANY($2::date[]) AND k.id = ANY((SELECT ids FROM ids)::uuid[])
-   ),
-   event AS MATERIALIZED (
-     SELECT e.job_id, e.data FROM ffmpeg_master.job_events e
-     WHERE e.day = ANY($2::date[]) AND e.job_id = ANY((SELECT ids FROM ids)::uuid[]) AND e.n = 1 AND e.type = 'imported'
-   ),
-   log AS MATERIALIZED (
-     SELECT l.job_id, md5(string_agg(l.text, '' ORDER BY l.start_offset)) AS log_digest FROM ffmpeg_master.job_logs l
-     WHERE l.day = ANY($2::date[]) AND l.job_id = ANY((SELECT ids FROM ids)::uuid[]) AND l.lease_token = 0 GROUP BY 1
-   ),
-   whole AS (
-     SELECT k.*, e.data, g.log_digest FROM kept k
-     LEFT JOIN event e ON e.job_id = k.id LEFT JOIN log g ON g.job_id = k.id
-   ),
    pair AS MATERIALIZED (
      SELECT s.id, w.id IS NULL AS missing, w.event_count > 1 AS moved_on,
             w.sequence_number <> s.sequence_number AS renumbered,
             s.sequence_number AS brought, w.sequence_number AS number,
             ${LASTING('s')} AS read_digest, ${LASTING('w')} AS kept_digest,
             w.event_count = 1 AND ${PRESENT('s')} <> ${PRESENT('w')} AS changed
-     FROM sent s LEFT JOIN whole w ON w.id = s.id
+     FROM sent s
+     LEFT JOIN LATERAL (
+       SELECT k.*, e.data, g.log_digest
+       FROM (SELECT ${KEPT}, k.event_count, NULL::timestamptz AS completed_at, k.error, k.failure_reason, NULL::real AS progress
+             FROM ffmpeg_master.jobs k WHERE k.id = s.id
+             UNION ALL
+             SELECT ${KEPT}, k.event_count, k.completed_at, k.error, k.failure_reason, k.progress
+             FROM ffmpeg_master.job_history k WHERE k.archived_on = ANY($2::date[]) AND k.id = s.id LIMIT 1) k
+       LEFT JOIN LATERAL (
+         SELECT e.data FROM ffmpeg_master.job_events e
+         WHERE e.day = ANY($2::date[]) AND e.job_id = s.id AND e.n = 1 AND e.type = 'imported' LIMIT 1) e ON true
+       CROSS JOIN LATERAL (
+         SELECT md5(string_agg(l.text, '' ORDER BY l.start_offset)) AS log_digest FROM ffmpeg_master.job_logs l
+         WHERE l.day = ANY($2::date[]) AND l.job_id = s.id AND l.lease_token = 0) g
+       LIMIT 1) w ON true
    )
    SELECT count(*) FILTER (WHERE NOT p.missing)::int AS compared,
           coalesce(array_agg(p.id) FILTER (WHERE p.missing), '{}') AS missing,

@@ -109,28 +109,6 @@ WITH sent AS MATERIALIZED (
   node_id uuid, created_at timestamptz, started_at timestamptz, completed_at timestamptz, error text,
   failure_reason text, progress real, data jsonb, log_digest text)
 ),
-ids AS MATERIALIZED (SELECT array_agg(s.id) AS ids FROM sent s),
-kept AS MATERIALIZED (
-  SELECT k.id, k.sequence_number, k.scenario, k.parameters, k.queue, k.priority, k.engine, k.confidence, k.max_retries,
-       k.timeout_seconds, k.created_at, k.status, k.paused, k.retry_count, k.node_id, k.started_at, k.event_count, NULL::timestamptz AS completed_at, k.error, k.failure_reason, NULL::real AS progress
-  FROM ffmpeg_master.jobs k WHERE k.id = ANY((SELECT ids FROM ids)::uuid[])
-  UNION ALL
-  SELECT k.id, k.sequence_number, k.scenario, k.parameters, k.queue, k.priority, k.engine, k.confidence, k.max_retries,
-       k.timeout_seconds, k.created_at, k.status, k.paused, k.retry_count, k.node_id, k.started_at, k.event_count, k.completed_at, k.error, k.failure_reason, k.progress
-  FROM ffmpeg_master.job_history k WHERE k.archived_on = ANY($2::date[]) AND k.id = ANY((SELECT ids FROM ids)::uuid[])
-),
-event AS MATERIALIZED (
-  SELECT e.job_id, e.data FROM ffmpeg_master.job_events e
-  WHERE e.day = ANY($2::date[]) AND e.job_id = ANY((SELECT ids FROM ids)::uuid[]) AND e.n = 1 AND e.type = 'imported'
-),
-log AS MATERIALIZED (
-  SELECT l.job_id, md5(string_agg(l.text, '' ORDER BY l.start_offset)) AS log_digest FROM ffmpeg_master.job_logs l
-  WHERE l.day = ANY($2::date[]) AND l.job_id = ANY((SELECT ids FROM ids)::uuid[]) AND l.lease_token = 0 GROUP BY 1
-),
-whole AS (
-  SELECT k.*, e.data, g.log_digest FROM kept k
-  LEFT JOIN event e ON e.job_id = k.id LEFT JOIN log g ON g.job_id = k.id
-),
 pair AS MATERIALIZED (
   SELECT s.id, w.id IS NULL AS missing, w.event_count > 1 AS moved_on,
          w.sequence_number <> s.sequence_number AS renumbered,
@@ -141,7 +119,23 @@ pair AS MATERIALIZED (
          w.event_count = 1 AND md5(ROW(s.status, s.paused, s.retry_count, s.node_id, s.started_at, s.completed_at,
         s.error, s.failure_reason, s.progress)::text) <> md5(ROW(w.status, w.paused, w.retry_count, w.node_id, w.started_at, w.completed_at,
         w.error, w.failure_reason, w.progress)::text) AS changed
-  FROM sent s LEFT JOIN whole w ON w.id = s.id
+  FROM sent s
+  LEFT JOIN LATERAL (
+    SELECT k.*, e.data, g.log_digest
+    FROM (SELECT k.id, k.sequence_number, k.scenario, k.parameters, k.queue, k.priority, k.engine, k.confidence, k.max_retries,
+       k.timeout_seconds, k.created_at, k.status, k.paused, k.retry_count, k.node_id, k.started_at, k.event_count, NULL::timestamptz AS completed_at, k.error, k.failure_reason, NULL::real AS progress
+          FROM ffmpeg_master.jobs k WHERE k.id = s.id
+          UNION ALL
+          SELECT k.id, k.sequence_number, k.scenario, k.parameters, k.queue, k.priority, k.engine, k.confidence, k.max_retries,
+       k.timeout_seconds, k.created_at, k.status, k.paused, k.retry_count, k.node_id, k.started_at, k.event_count, k.completed_at, k.error, k.failure_reason, k.progress
+          FROM ffmpeg_master.job_history k WHERE k.archived_on = ANY($2::date[]) AND k.id = s.id LIMIT 1) k
+    LEFT JOIN LATERAL (
+      SELECT e.data FROM ffmpeg_master.job_events e
+      WHERE e.day = ANY($2::date[]) AND e.job_id = s.id AND e.n = 1 AND e.type = 'imported' LIMIT 1) e ON true
+    CROSS JOIN LATERAL (
+      SELECT md5(string_agg(l.text, '' ORDER BY l.start_offset)) AS log_digest FROM ffmpeg_master.job_logs l
+      WHERE l.day = ANY($2::date[]) AND l.job_id = s.id AND l.lease_token = 0) g
+    LIMIT 1) w ON true
 )
 SELECT count(*) FILTER (WHERE NOT p.missing)::int AS compared,
        coalesce(array_agg(p.id) FILTER (WHERE p.missing), '{}') AS missing,
