@@ -43,8 +43,9 @@ export default defineConfig({
           globalSetup: [database],
           setupFiles,
           maxWorkers,
-          testTimeout: 30_000,
-          hookTimeout: 60_000,
+          // Copying the template takes tens of milliseconds; on a machine that stood still it took over a minute.
+          testTimeout: 90_000,
+          hookTimeout: 180_000,
         },
       },
       {

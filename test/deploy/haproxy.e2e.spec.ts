@@ -3,12 +3,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
-import { type AddressInfo, createServer as createListener } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { describeWith } from '../support/optional-tool.js';
 import { eventually } from '../support/eventually.js';
+import { freePort } from '../support/free-port.js';
 
 const CONFIG = join(import.meta.dirname, '../../deploy/haproxy/haproxy.cfg');
 
@@ -88,19 +88,4 @@ async function door(): Promise<Door> {
   one.port = await freePort();
   await once(one.server.listen(one.port, '127.0.0.1'), 'listening');
   return one;
-}
-
-/** A port below the ephemeral ones: no outgoing connection takes it between the look and the use. */
-async function freePort(): Promise<number> {
-  for (;;) {
-    const probe = createListener();
-    const port = 20_000 + Math.floor(Math.random() * 12_000);
-    const free = await new Promise<boolean>((resolve) => {
-      probe.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true));
-    });
-    if (!free) continue;
-    const taken = (probe.address() as AddressInfo).port;
-    await new Promise((resolve) => probe.close(resolve));
-    return taken;
-  }
 }

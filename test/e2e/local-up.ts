@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path';
 import { stopEmbeddedPostgres } from '../../src/database/embedded/embedded-postgres.js';
 import { portsFrom, refuseTakenPorts } from '../../src/commands/up/ports.js';
 import { eventually } from '../support/eventually.js';
+import { claimPort } from '../support/free-port.js';
 
 export const PROGRAM = resolve(import.meta.dirname, '../../dist/main.js');
 
@@ -42,7 +43,7 @@ export async function upFolder(): Promise<UpFolder> {
   // PostgreSQL started by root runs as `nobody`, who must be able to pass.
   await chmod(path, 0o711);
   const dataDir = join(path, 'state');
-  const port = await freePort();
+  const port = await freePorts();
   const started: ChildProcess[] = [];
   const { MASTER_API_KEY: _key, MASTER_URL: _url, NODE_OPTIONS: _options, ...inherited } = process.env;
   const env = { ...inherited, [MARK]: path, DATABASE_DATA_DIR: dataDir };
@@ -119,10 +120,11 @@ async function processesWith(mark: string): Promise<string[]> {
   return found;
 }
 
-/** Below the ephemeral range, all ports of a cluster at once. */
-async function freePort(): Promise<number> {
+/** Below those of other tests and above those that our PostgreSQL tries, all ports of a cluster at once. */
+async function freePorts(): Promise<number> {
   for (;;) {
-    const port = 10_000 + Math.floor(Math.random() * 15_000);
+    const port = FIRST_PORT + PORTS_OF_A_CLUSTER * Math.floor(Math.random() * CLUSTERS);
+    if (!claimPort(port)) continue;
     const free = await refuseTakenPorts(portsFrom(port, 3, 2)).then(
       () => true,
       () => false,
@@ -130,3 +132,8 @@ async function freePort(): Promise<number> {
     if (free) return port;
   }
 }
+
+/** Its runs of ports begin 1,010 and 1,111 above: so far apart, and so few, no two clusters' meet. */
+const FIRST_PORT = 16_500;
+const PORTS_OF_A_CLUSTER = 30;
+const CLUSTERS = 33;

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, inject } from 'vitest';
 import { PooledDatabase } from '../../src/database/pooled-database.js';
 import { sessionTimeouts } from '../../src/database/session-timeouts.js';
 import { rowTypes } from '../../src/database/row-types.js';
-import { migratedTemplate, withDatabase } from './dsn.js';
+import { migratedTemplate, withDatabase, withPatience } from './dsn.js';
 import { prepareTemplate } from './migrated-template.js';
 import type {} from './global-setup.js';
 import type { PgBouncer } from './pgbouncer.js';
@@ -53,12 +53,12 @@ export function useDatabase(options: { migrated?: boolean; alone?: boolean } = {
       server = { ...own, poolDsn: pooler?.dsn ?? own.dsn };
     }
     const name = await createDatabase(server.dsn, options.migrated ?? true);
-    const dsn = withDatabase(server.dsn, name);
+    const dsn = withPatience(withDatabase(server.dsn, name));
     const pool = new pg.Pool({ connectionString: dsn, max: 10, types: rowTypes, options: PATIENT });
     // A test that cuts sessions cuts this one's idle ones too.
     pool.on('error', () => undefined);
     const adminDsn = withDatabase(server.adminDsn, name);
-    const poolDsn = withDatabase(server.poolDsn, name);
+    const poolDsn = withPatience(withDatabase(server.poolDsn, name));
     made = { name, dsn, poolDsn, adminDsn, pool, database: new PooledDatabase({ dsn: poolDsn }) };
   });
 

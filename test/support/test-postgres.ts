@@ -1,7 +1,7 @@
 /** The PostgreSQL that tests run on: its programs, and where it lies while they run. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -47,7 +47,7 @@ export interface TestPostgresOptions {
 /** A server of its own in a temporary folder, for suites that stop or break one. */
 export async function startTestPostgres(options: TestPostgresOptions = {}): Promise<TestPostgres> {
   const major = options.major ?? testMajor();
-  const directory = await mkdtemp(join(tmpdir(), `${prefix}${process.pid}-`));
+  const directory = await mkdtemp(join(await homeOfServers(), `${prefix}${process.pid}-`));
   await chmod(directory, 0o711);
   await options.prepare?.(directory);
   const server = await restartTestPostgres(directory, { ...options, major });
@@ -92,14 +92,29 @@ export async function postgresBinaries(major: 15 | 18): Promise<string> {
 
 /** Stops and removes what test runs that were killed left behind. */
 export async function removeAbandonedPostgres(): Promise<void> {
-  for (const entry of await readdir(tmpdir())) {
+  const home = await homeOfServers();
+  for (const entry of await readdir(home)) {
     if (!entry.startsWith(prefix)) continue;
     if (processExists(Number(entry.slice(prefix.length).split('-')[0]))) continue;
-    const directory = join(tmpdir(), entry);
+    const directory = join(home, entry);
     await stopEmbeddedPostgres(directory).catch(() => undefined);
     await rm(directory, { recursive: true, force: true }).catch(() => undefined);
   }
 }
+
+/**
+ * In memory where there is plenty: `fsync = off` still waits for a disk that others keep busy, and on a shared machine
+ * a server took no connection for over a minute.
+ */
+async function homeOfServers(): Promise<string> {
+  if (process.platform !== 'linux') return tmpdir();
+  const { bavail, bsize } = await statfs(MEMORY).catch(() => ({ bavail: 0, bsize: 0 }));
+  return bavail * bsize >= PLENTY ? MEMORY : tmpdir();
+}
+
+const MEMORY = '/dev/shm';
+/** Bytes. All servers of a run together had under 2 GiB. */
+const PLENTY = 8 * 2 ** 30;
 
 /** A test server survives no power cut, and serves many pools at once. */
 const fastSettings = {

@@ -18,7 +18,8 @@ const ZERO_YEAR = 1;
 export function readSourceTime(text: string, zone: string): string | null | undefined {
   const found = WRITTEN.exec(text.trim());
   if (found === null) return undefined;
-  const [, year, month, day, hour = '0', minute = '0', second = '0', fraction = '', offset, zoneName] = found;
+  const [, year, month, day, hour = '00', minute = '00', second = '00', fraction = '', offset, zoneName] =
+    found;
   // Three letters alone tell no zone: CST is one of China, of Cuba and of Chicago.
   if (offset === undefined && zoneName !== undefined) return undefined;
   if (Number(year) === ZERO_YEAR) return null;
@@ -26,9 +27,14 @@ export function readSourceTime(text: string, zone: string): string | null | unde
   const wall = Date.UTC(Number(year), Number(month) - 1, Number(day), h, min, sec);
   // 31 February and 25 o'clock would be other times, silently.
   if (h > 23 || min > 59 || sec > 59 || new Date(wall).getUTCDate() !== Number(day)) return undefined;
-  const at = wall - (offset === undefined ? offsetOf(zone, wall) : offsetIn(offset));
+  const ahead = offset === undefined ? offsetOf(zone, wall) : offsetIn(offset);
+  const at = wall - ahead;
   if (!(at >= 0) || at > LATEST) return undefined;
-  return `${new Date(at).toISOString().slice(0, 19)}.${fraction.padEnd(6, '0').slice(0, 6)}Z`;
+  const seconds =
+    ahead === 0
+      ? `${year}-${month}-${day}T${hour}:${minute}:${second}`
+      : new Date(at).toISOString().slice(0, 19);
+  return `${seconds}.${fraction.padEnd(6, '0').slice(0, 6)}Z`;
 }
 
 const LATEST = Date.UTC(9999, 11, 31);
