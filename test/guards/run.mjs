@@ -19,8 +19,12 @@ const ROOT = join(import.meta.dirname, '../..');
 /** Installed packages that tests read, as links in the copy. */
 const PACKAGES = ['node_modules', 'test/toolchain/postgres-15/node_modules'];
 
-/** Milliseconds for one spec file, of which two run at once; the slowest guard is missed after ten seconds. */
-const FILE_WITHIN = 180_000;
+/**
+ * Milliseconds for a run: more than a test and a hook of the database project have before vitest itself says which of
+ * them hung, and what each further file adds, of which two run at once. The slowest guard is missed after 20 seconds.
+ */
+const RUN_WITHIN = 330_000;
+const FURTHER_FILE = 90_000;
 
 const { only } = parseArgs({ options: { only: { type: 'string' } } }).values;
 const all = JSON.parse(readFileSync(join(import.meta.dirname, 'guards.json'), 'utf8'));
@@ -138,7 +142,7 @@ async function run(guarded) {
   );
   let errors = '';
   running.stderr.setEncoding('utf8').on('data', (text) => (errors = (errors + text).slice(-2000)));
-  const late = setTimeout(() => running.kill('SIGINT'), (specs.length + 1) * (FILE_WITHIN / 2));
+  const late = setTimeout(() => running.kill('SIGINT'), RUN_WITHIN + (specs.length - 1) * FURTHER_FILE);
   await new Promise((resolve) => running.once('close', resolve));
   clearTimeout(late);
   if (running.killed) console.error(`${specs.join(', ')}: cut off, ${guarded.length} tests too slow`);

@@ -44,6 +44,7 @@ export function useDatabase(options: { migrated?: boolean; alone?: boolean } = {
   let pooler: PgBouncer | undefined;
   let own: TestPostgres | undefined;
   let made: (TestDatabase & { name: string }) | undefined;
+  const inUse = new Set<pg.PoolClient>();
 
   beforeAll(async () => {
     if (options.alone === true) {
@@ -57,6 +58,8 @@ export function useDatabase(options: { migrated?: boolean; alone?: boolean } = {
     const pool = new pg.Pool({ connectionString: dsn, max: 10, types: rowTypes, options: PATIENT });
     // A test that cuts sessions cuts this one's idle ones too.
     pool.on('error', () => undefined);
+    pool.on('acquire', (client) => inUse.add(client));
+    pool.on('release', (_error, client) => inUse.delete(client));
     const adminDsn = withDatabase(server.adminDsn, name);
     const poolDsn = withPatience(withDatabase(server.poolDsn, name));
     made = { name, dsn, poolDsn, adminDsn, pool, database: new PooledDatabase({ dsn: poolDsn }) };
@@ -65,6 +68,8 @@ export function useDatabase(options: { migrated?: boolean; alone?: boolean } = {
   afterAll(async () => {
     if (made === undefined) return;
     await made.database.close();
+    // A test that failed inside its transaction has kept its client, for which the pool would wait without an end.
+    for (const client of inUse) client.release(true);
     await made.pool.end();
     await pooler?.stop();
     if (own) await own.stop();
