@@ -37,8 +37,9 @@ async function bring(
   const findings: Finding[] = [];
   const source = await open();
   const session = await openSession({ dsn: db.dsn, purpose: 'import' });
+  const comparing = await openSession({ dsn: db.dsn, purpose: 'import-compare' });
   try {
-    const outcome = await importDatabase(source, session, {
+    const outcome = await importDatabase(source, session, comparing, {
       zone: options.zone ?? 'UTC',
       maxRetries: 3,
       dryRun: options.dryRun ?? false,
@@ -48,6 +49,7 @@ async function bring(
     return { ...outcome, findings };
   } finally {
     await session.end();
+    await comparing.end();
     await source.close();
   }
 }
@@ -495,6 +497,42 @@ describe('an import from SQLite', () => {
       await rows(`SELECT sequence_number, queue, priority, max_retries FROM ffmpeg_master.jobs`),
     ).toEqual([{ sequence_number: 1, queue: 'default', priority: 'medium', max_retries: 3 }]);
     await expectSound();
+  });
+
+  it('tells of a row that is kept otherwise than it was read, and of one that is not kept', async () => {
+    const source = oldSqlite(nextFile());
+    const ids = [1, 2, 3, 4].map((n) => ID.replace(/.$/, String(n)));
+    const [asItWas, lost, otherLog, otherTime] = ids;
+    for (const [index, id] of ids.entries())
+      source.add('jobs', { ...JOB, id, sequence_number: index + 1, logs: `log ${index + 1}` });
+    await db.pool.query(
+      `CREATE FUNCTION ffmpeg_master.spoil() RETURNS trigger LANGUAGE plpgsql AS $$
+       BEGIN
+         IF TG_ARGV[0] = 'log' THEN NEW.text := NEW.text || '!'; RETURN NEW; END IF;
+         IF NEW.id = '${lost}' THEN RETURN NULL; END IF;
+         NEW.completed_at := NEW.completed_at + interval '1 microsecond'; RETURN NEW;
+       END $$;
+       CREATE TRIGGER spoil BEFORE INSERT ON ffmpeg_master.job_history FOR EACH ROW
+         WHEN (NEW.id IN ('${lost}', '${otherTime}')) EXECUTE FUNCTION ffmpeg_master.spoil();
+       CREATE TRIGGER spoil BEFORE INSERT ON ffmpeg_master.job_logs FOR EACH ROW
+         WHEN (NEW.job_id = '${otherLog}') EXECUTE FUNCTION ffmpeg_master.spoil('log')`,
+    );
+    try {
+      const done = await bring(() => openSqliteSource(source.file));
+      expect(done.comparison).toMatchObject({ compared: 3, missing: 1, differing: 2 });
+      expect(done.comparison?.kept_digest).not.toBe(done.comparison?.read_digest);
+      expect(done.findings.map(({ id, problem }) => [id, problem]).sort()).toEqual(
+        [
+          [lost, 'is not there: it was read, and is neither live nor in history'],
+          [otherLog, 'differs from what was read'],
+          [otherTime, 'differs from what was read'],
+        ].sort(),
+      );
+      expect(done.findings.some(({ id }) => id === asItWas)).toBe(false);
+    } finally {
+      await db.pool.query('DROP FUNCTION ffmpeg_master.spoil CASCADE');
+      await source.close();
+    }
   });
 
   it('keeps a second import out while one runs', async () => {

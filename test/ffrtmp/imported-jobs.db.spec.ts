@@ -72,7 +72,8 @@ beforeAll(async () => {
     });
   const source = await openSqliteSource(old.file);
   const session = await openSession({ dsn: db.dsn, purpose: 'import' });
-  await importDatabase(source, session, {
+  const comparing = await openSession({ dsn: db.dsn, purpose: 'import-compare' });
+  await importDatabase(source, session, comparing, {
     zone: 'UTC',
     maxRetries: 3,
     dryRun: false,
@@ -80,6 +81,7 @@ beforeAll(async () => {
     onProgress: () => undefined,
   });
   await session.end();
+  await comparing.end();
   await source.close();
   await old.close();
 });

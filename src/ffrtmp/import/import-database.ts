@@ -11,7 +11,8 @@ import { ImportRepository } from './import.repository.js';
 import { HIGHEST_NUMBER } from './imported-job.js';
 import { type ImportSource, ImportSourceError, type SourceRow } from './import-source.js';
 import { jobBatches, readAhead } from './job-batches.js';
-import { type JobCounts, JobImport, logDigests } from './job-import.js';
+import { type Comparison, JobComparison } from './job-comparison.js';
+import { type JobCounts, JobImport } from './job-import.js';
 import { importNodes, type NodeCounts } from './node-import.js';
 
 export interface ImportOptions {
@@ -22,24 +23,13 @@ export interface ImportOptions {
   /** Reads everything, writes nothing. */
   readonly dryRun: boolean;
   readonly tell: (finding: Finding) => void;
-  readonly onProgress: (phase: 'import' | 'compare', jobs: number, of: number) => void;
+  readonly onProgress: (jobs: number, of: number) => void;
 }
 
 export interface RowCounts {
   readonly read: number;
   readonly imported: number;
   readonly present: number;
-}
-
-export interface Comparison {
-  readonly compared: number;
-  readonly missing: number;
-  readonly differing: number;
-  /** Went on since they arrived: only what no job changes was compared. */
-  readonly moved_on: number;
-  /** Of all rows together, 16 hexadecimal digits. */
-  readonly read_digest: string;
-  readonly kept_digest: string;
 }
 
 export interface ImportOutcome {
@@ -50,10 +40,14 @@ export interface ImportOutcome {
   readonly comparison?: Comparison;
 }
 
-/** @param database one session: the lock that keeps a second import out is its own */
+/**
+ * @param database one session: the lock that keeps a second import out is its own
+ * @param comparing another one, which is only read from
+ */
 export async function importDatabase(
   source: ImportSource,
   database: Queryable,
+  comparing: Queryable,
   options: ImportOptions,
 ): Promise<ImportOutcome> {
   const repository = new ImportRepository(database);
@@ -70,17 +64,19 @@ export async function importDatabase(
   const id = options.dryRun ? 0 : await beginImport(source, database, repository);
   const nodes = await importNodes(source, repository, options);
   const tenants = await importTenants(source, repository, options);
-  const days = await repository.days();
-  const jobs = new JobImport(repository, new LanesRepository(database), days, options.dryRun, options.tell);
+  const jobs = new JobImport(repository, new LanesRepository(database), options.dryRun, options.tell);
+  const comparison = new JobComparison(new ImportRepository(comparing), options.tell);
   const total = await source.count('jobs');
-  options.onProgress('import', 0, total);
+  options.onProgress(0, total);
   for await (const batch of readAhead(jobBatches(source, options))) {
-    await jobs.take(batch);
-    options.onProgress('import', jobs.counts.read, total);
+    // Of now: an import may outlast a midnight.
+    const days = await repository.days();
+    await jobs.take(batch, days);
+    if (!options.dryRun) await comparison.take(batch, jobs.refused, days);
+    options.onProgress(jobs.counts.read, total);
   }
   if (options.dryRun) return { nodes, tenants, jobs: jobs.counts };
-  const comparison = await compare(source, repository, jobs.refused, await repository.days(), options);
-  const outcome = { nodes, tenants, jobs: jobs.counts, comparison };
+  const outcome = { nodes, tenants, jobs: jobs.counts, comparison: await comparison.outcome() };
   await repository.end(id, outcome);
   return outcome;
 }
@@ -149,45 +145,4 @@ function plain(row: SourceRow): Record<string, string | null> {
           ),
     ]),
   );
-}
-
-async function compare(
-  source: ImportSource,
-  repository: ImportRepository,
-  refused: ReadonlySet<string>,
-  days: readonly string[],
-  { zone, maxRetries, tell, onProgress }: ImportOptions,
-): Promise<Comparison> {
-  const counts = { compared: 0, missing: 0, differing: 0, moved_on: 0 };
-  let [read_digest, kept_digest, read] = [0n, 0n, 0];
-  const total = await source.count('jobs');
-  // What was found has been told.
-  for await (const batch of readAhead(jobBatches(source, { zone, maxRetries, tell: () => undefined }))) {
-    const jobs = batch.filter(({ id }) => !refused.has(id));
-    const found = await repository.compare(jobs, logDigests(jobs), days);
-    counts.compared += found.compared;
-    counts.missing += found.missing.length;
-    counts.differing += found.differing.length;
-    counts.moved_on += found.moved_on;
-    read_digest ^= BigInt(found.read_digest);
-    kept_digest ^= BigInt(found.kept_digest);
-    for (const id of found.missing)
-      tell({ what: 'job', id, problem: 'is not there: it was read, and is neither live nor in history' });
-    for (const { id, brought, number } of found.renumbered)
-      tell({
-        what: 'job',
-        id,
-        column: 'sequence_number',
-        problem: `was taken; it got ${number}`,
-        value: brought,
-      });
-    for (const id of found.differing) tell({ what: 'job', id, problem: 'differs from what was read' });
-    read += batch.length;
-    onProgress('compare', read, total);
-  }
-  return { ...counts, read_digest: hex(read_digest), kept_digest: hex(kept_digest) };
-}
-
-function hex(digest: bigint): string {
-  return BigInt.asUintN(64, digest).toString(16).padStart(16, '0');
 }

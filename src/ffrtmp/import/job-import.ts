@@ -1,5 +1,4 @@
 /** Brings jobs over, batch by batch. A batch that was cut off was not written, and comes again with the next import. */
-import { createHash } from 'node:crypto';
 import { requirementHash, type LaneRequirement } from '../../jobs/lane-requirement.js';
 import { type LanesRepository, MAX_REQUIREMENTS } from '../../jobs/lanes.repository.js';
 import type { Finding } from './findings.js';
@@ -31,14 +30,14 @@ export class JobImport {
   constructor(
     private readonly repository: ImportRepository,
     private readonly laneRepository: LanesRepository,
-    private readonly days: readonly string[],
     private readonly dryRun: boolean,
     private readonly tell: (finding: Finding) => void,
   ) {}
 
-  async take(batch: readonly ImportedJob[]): Promise<void> {
+  /** @param days of imports, today among them */
+  async take(batch: readonly ImportedJob[], days: readonly string[]): Promise<void> {
     this.counts.read += batch.length;
-    const present = await this.repository.present(batch, this.days);
+    const present = await this.repository.present(batch, days);
     const missing = batch.filter(({ id }) => !present.ids.has(id));
     this.counts.present += batch.length - missing.length;
     const jobs = missing.map((job) => this.withFreeNumber(job, present.numbers));
@@ -142,14 +141,4 @@ export class JobImport {
     if (lane !== undefined) this.lanes.set(name, lane.id);
     return lane?.id;
   }
-}
-
-/** md5 of each job's log as it is kept. */
-export function logDigests(batch: readonly ImportedJob[]): (string | undefined)[] {
-  return batch.map(({ logs }) => {
-    if (logs.length === 0) return undefined;
-    const digest = createHash('md5');
-    for (const { text } of logs) digest.update(text);
-    return digest.digest('hex');
-  });
 }

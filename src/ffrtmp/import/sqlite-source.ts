@@ -45,7 +45,8 @@ export async function openSqliteSource(file: string): Promise<ImportSource> {
     if (!tables.has('jobs') && !tables.has('nodes')) {
       throw new ImportSourceError(`${file} is no database of ffmpeg-rtmp: it has neither jobs nor nodes`);
     }
-    database.exec('PRAGMA query_only = ON');
+    // What sorts a million ids took 110 MB of the process otherwise, and kept them.
+    database.exec('PRAGMA temp_store = FILE; PRAGMA query_only = ON');
     return new SqliteSource(database, `sqlite ${basename(file)}`, remove, tables);
   } catch (error) {
     database?.close();

@@ -48,10 +48,13 @@ SELECT h.id FROM ffmpeg_master.job_history h WHERE h.archived_on = ANY($2::date[
 
 -- FindTakenNumbers (planned with its values each time)
 SELECT j.sequence_number::text AS number FROM ffmpeg_master.jobs j
-WHERE j.tenant_id = 'default' AND j.sequence_number = ANY($1::bigint[])
+WHERE (SELECT EXISTS (SELECT FROM ffmpeg_master.jobs r
+                WHERE r.tenant_id = 'default' AND r.sequence_number BETWEEN $3::bigint AND $4::bigint)) AND j.tenant_id = 'default' AND j.sequence_number = ANY($1::bigint[])
 UNION ALL
 SELECT h.sequence_number::text FROM ffmpeg_master.job_history h
-WHERE h.archived_on = ANY($2::date[]) AND h.tenant_id = 'default' AND h.sequence_number = ANY($1::bigint[]);
+WHERE (SELECT EXISTS (SELECT FROM ffmpeg_master.job_history r
+                WHERE r.tenant_id = 'default' AND r.sequence_number BETWEEN $3::bigint AND $4::bigint AND r.archived_on = ANY($2::date[])))
+  AND h.archived_on = ANY($2::date[]) AND h.tenant_id = 'default' AND h.sequence_number = ANY($1::bigint[]);
 
 -- InsertImportedJobs (planned with its values each time)
 WITH sent AS MATERIALIZED (SELECT s.* FROM json_to_recordset($1::json) AS s(
@@ -113,12 +116,15 @@ pair AS MATERIALIZED (
   SELECT s.id, w.id IS NULL AS missing, w.event_count > 1 AS moved_on,
          w.sequence_number <> s.sequence_number AS renumbered,
          s.sequence_number AS brought, w.sequence_number AS number,
-         md5(ROW(s.id, s.scenario, s.parameters, s.queue, s.priority, s.engine, s.confidence,
-        s.max_retries, s.timeout_seconds, s.created_at, s.data, s.log_digest)::text) AS read_digest, md5(ROW(w.id, w.scenario, w.parameters, w.queue, w.priority, w.engine, w.confidence,
-        w.max_retries, w.timeout_seconds, w.created_at, w.data, w.log_digest)::text) AS kept_digest,
-         w.event_count = 1 AND md5(ROW(s.status, s.paused, s.retry_count, s.node_id, s.started_at, s.completed_at,
-        s.error, s.failure_reason, s.progress)::text) <> md5(ROW(w.status, w.paused, w.retry_count, w.node_id, w.started_at, w.completed_at,
-        w.error, w.failure_reason, w.progress)::text) AS changed
+         hash_record_extended(ROW(s.id, s.scenario, s.parameters, s.queue, s.priority, s.engine, s.confidence,
+        s.max_retries, s.timeout_seconds, s.created_at, s.data, s.log_digest), 0) AS read_digest, hash_record_extended(ROW(w.id, w.scenario, w.parameters, w.queue, w.priority, w.engine, w.confidence,
+        w.max_retries, w.timeout_seconds, w.created_at, w.data, w.log_digest), 0) AS kept_digest,
+         ROW(s.id, s.scenario, s.parameters, s.queue, s.priority, s.engine, s.confidence,
+        s.max_retries, s.timeout_seconds, s.created_at, s.data, s.log_digest) IS DISTINCT FROM ROW(w.id, w.scenario, w.parameters, w.queue, w.priority, w.engine, w.confidence,
+        w.max_retries, w.timeout_seconds, w.created_at, w.data, w.log_digest)
+           OR w.event_count = 1 AND ROW(s.status, s.paused, s.retry_count, s.node_id, s.started_at, s.completed_at,
+        s.error, s.failure_reason, s.progress) IS DISTINCT FROM ROW(w.status, w.paused, w.retry_count, w.node_id, w.started_at, w.completed_at,
+        w.error, w.failure_reason, w.progress) AS differs
   FROM sent s
   LEFT JOIN LATERAL (
     SELECT k.*, e.data, g.log_digest
@@ -139,11 +145,11 @@ pair AS MATERIALIZED (
 )
 SELECT count(*) FILTER (WHERE NOT p.missing)::int AS compared,
        coalesce(array_agg(p.id) FILTER (WHERE p.missing), '{}') AS missing,
-       coalesce(array_agg(p.id) FILTER (WHERE NOT p.missing AND (p.read_digest <> p.kept_digest OR p.changed)), '{}') AS differing,
+       coalesce(array_agg(p.id) FILTER (WHERE NOT p.missing AND p.differs), '{}') AS differing,
        count(*) FILTER (WHERE p.moved_on)::int AS moved_on,
        coalesce(json_agg(json_build_object('id', p.id, 'brought', p.brought::text, 'number', p.number::text)) FILTER (WHERE p.renumbered), '[]') AS renumbered,
-       coalesce(bit_xor(('x' || left(p.read_digest, 16))::bit(64)::bigint), 0)::text AS read_digest,
-       coalesce(bit_xor(('x' || left(p.kept_digest, 16))::bit(64)::bigint) FILTER (WHERE NOT p.missing), 0)::text AS kept_digest
+       coalesce(bit_xor(p.read_digest), 0)::text AS read_digest,
+       coalesce(bit_xor(p.kept_digest) FILTER (WHERE NOT p.missing), 0)::text AS kept_digest
 FROM pair p;
 
 -- InsertImportedNodes (planned with its values each time)
