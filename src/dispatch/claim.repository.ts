@@ -3,6 +3,7 @@ import type { Milliseconds } from '../config/durations.js';
 import { Database } from '../database/database.js';
 import { statement } from '../database/statement.js';
 import { begin, nodeRoom } from '../jobs/begin.sql.js';
+import { eventOrder } from '../jobs/event-order.sql.js';
 import { instantText } from '../protocol/instant-text.js';
 import type { JobParameters } from '../protocol/job-parameters.js';
 
@@ -157,11 +158,11 @@ const CLAIM_JOBS = statement(
      UPDATE ffmpeg_master.jobs j
      SET status = 'assigned', node_id = m.node_id, node_name = m.node_name, claim_id = m.claim_id,
          lease_token = m.lease_token, attempt = j.attempt + 1, assigned_at = now(), started_at = NULL,
-         event_count = j.event_count + 1
+         event_count = j.event_count + 1, event_order = ${eventOrder('j.event_order')}
      FROM matched m
      WHERE j.ctid = ANY (ARRAY(SELECT m.place FROM matched m)) AND j.id = m.id
        AND CASE WHEN j.status = 'queued' THEN NOT j.paused AND j.due_at IS NULL END
-     RETURNING m.ordinal, m.lease_ms, j.node_id, j.claim_id, j.tenant_id, j.tags, j.event_count, ${ATTEMPT}
+     RETURNING m.ordinal, m.lease_ms, j.node_id, j.claim_id, j.tenant_id, j.tags, j.event_count, j.event_order, ${ATTEMPT}
    ),
    counted_queue AS (
      UPDATE ffmpeg_master.queue_counters c SET running = c.running + t.taken

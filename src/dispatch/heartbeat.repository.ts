@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Milliseconds } from '../config/durations.js';
 import { Database } from '../database/database.js';
 import { statement } from '../database/statement.js';
+import { eventOrder, placeOf } from '../jobs/event-order.sql.js';
 import { TODAY } from '../jobs/job-columns.js';
 import type { AttemptHeartbeat } from '../protocol/heartbeat.js';
 
@@ -118,16 +119,17 @@ const START_ATTEMPTS = statement(
      ) j
    ),
    begun AS (
-     UPDATE ffmpeg_master.jobs j SET status = 'running', started_at = now(), event_count = j.event_count + 1
+     UPDATE ffmpeg_master.jobs j SET status = 'running', started_at = now(), event_count = j.event_count + 1,
+                                     event_order = ${eventOrder('j.event_order')}
      FROM starting s WHERE j.id = s.id AND CASE WHEN j.status = 'assigned' THEN true END
      RETURNING j.*
    ),
    event AS (
      INSERT INTO ffmpeg_master.job_events
-       (day, job_id, n, generation, type, from_status, to_status, attempt, node_id, lease_token, tenant_id, queue, tags)
-     SELECT ${TODAY}, b.id, b.event_count, l.generation, 'started', 'assigned', 'running', b.attempt, b.node_id,
+       (day, job_id, n, generation, xid, type, from_status, to_status, attempt, node_id, lease_token, tenant_id, queue, tags)
+     SELECT ${TODAY}, b.id, b.event_count, ${placeOf('b.event_order')}, 'started', 'assigned', 'running', b.attempt, b.node_id,
             b.lease_token, b.tenant_id, b.queue, b.tags
-     FROM begun b CROSS JOIN ffmpeg_master.leadership l
+     FROM begun b
    ),
    held AS MATERIALIZED (
      SELECT i.lease_token

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { statement } from '../database/statement.js';
+import { eventOrder, placeOf } from '../jobs/event-order.sql.js';
 import { TODAY } from '../jobs/job-columns.js';
 import { FENCE, LEADER } from '../leadership/fence.sql.js';
 import type { Term } from '../leadership/leadership.js';
@@ -22,16 +23,17 @@ const PromoteDueJobs = statement(
    ),
    promoted AS (
      UPDATE ffmpeg_master.jobs j
-     SET status = 'queued', due_at = NULL, event_count = j.event_count + 1
+     SET status = 'queued', due_at = NULL, event_count = j.event_count + 1,
+         event_order = ${eventOrder('j.event_order')}
      FROM due d WHERE j.id = d.id
-     RETURNING j.id, d.status AS from_status, j.event_count, j.attempt, j.tenant_id, j.queue, j.tags, j.lane_id, j.paused
+     RETURNING j.id, d.status AS from_status, j.event_count, j.event_order, j.attempt, j.tenant_id, j.queue, j.tags, j.lane_id, j.paused
    ),
    event AS (
      INSERT INTO ffmpeg_master.job_events
-       (day, job_id, n, generation, type, from_status, to_status, attempt, tenant_id, queue, tags, actor)
-     SELECT ${TODAY}, p.id, p.event_count, l.generation, 'promoted', p.from_status, 'queued', p.attempt,
+       (day, job_id, n, generation, xid, type, from_status, to_status, attempt, tenant_id, queue, tags, actor)
+     SELECT ${TODAY}, p.id, p.event_count, ${placeOf('p.event_order')}, 'promoted', p.from_status, 'queued', p.attempt,
             p.tenant_id, p.queue, p.tags, ${LEADER}
-     FROM promoted p CROSS JOIN ffmpeg_master.leadership l
+     FROM promoted p
      ORDER BY p.id
    )
    SELECT (SELECT count(*) FROM fence)::int AS fenced,

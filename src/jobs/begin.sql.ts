@@ -1,3 +1,4 @@
+import { placeOf } from './event-order.sql.js';
 import { TODAY } from './job-columns.js';
 
 /** Claims of a node that are remembered: a worker has one parked and one in a report, seldom more. */
@@ -42,7 +43,7 @@ export interface BeginOptions {
 
 /**
  * The lease, the node's count and the event of attempts that begin, behind a CTE `source` of jobs that were just
- * assigned: id, node_id, claim_id, lease_token, queue, timeout_seconds, parameters, attempt, event_count,
+ * assigned: id, node_id, claim_id, lease_token, queue, timeout_seconds, parameters, attempt, event_count, event_order,
  * tenant_id, tags. `lease` is the parameter that holds its length in milliseconds. Every way an attempt can begin
  * goes through here.
  *
@@ -75,8 +76,8 @@ export function begin(
   ),
   assigned_event AS (
     INSERT INTO ffmpeg_master.job_events
-      (day, job_id, n, generation, type, from_status, to_status, attempt, node_id, lease_token, tenant_id, queue, tags)
-    SELECT ${TODAY}, t.id, t.event_count, (SELECT l.generation FROM ffmpeg_master.leadership l), 'assigned', 'queued',
+      (day, job_id, n, generation, xid, type, from_status, to_status, attempt, node_id, lease_token, tenant_id, queue, tags)
+    SELECT ${TODAY}, t.id, t.event_count, ${placeOf('t.event_order')}, 'assigned', 'queued',
            'assigned', t.attempt, t.node_id, t.lease_token, t.tenant_id, t.queue, t.tags
     FROM ${source} t WHERE ${after}
   )`;

@@ -31,6 +31,7 @@ export const JOB_COLUMNS = [
   'reported_token',
   'reported_as',
   'event_count',
+  'event_order',
   'created_at',
   'assigned_at',
   'started_at',

@@ -1,8 +1,9 @@
+import { eventOrder, placeOf } from './event-order.sql.js';
 import { jobColumns, JOB_COLUMNS, TODAY } from './job-columns.js';
 
 /** What the last event of an attempt tells of its job. */
 export const SETTLED_COLUMNS =
-  'j.attempt, j.node_id, j.lease_token, j.tenant_id, j.queue, j.tags, j.event_count';
+  'j.attempt, j.node_id, j.lease_token, j.tenant_id, j.queue, j.tags, j.event_count, j.event_order';
 
 /**
  * What becomes of jobs whose attempt is over, as CTEs behind a CTE `source` that holds, of each locked row,
@@ -46,6 +47,7 @@ export function settle(source: string): string {
       reported_token: 'd.next_reported_token',
       reported_as: 'd.next_reported_as',
       event_count: 'd.event_count + 1 + d.timed_out::int',
+      event_order: eventOrder('d.event_order'),
       error: 'd.next_error',
       failure_reason: 'd.next_failure_reason',
     })},
@@ -58,7 +60,7 @@ export function settle(source: string): string {
         failures = e.next_failures, releases = e.next_releases, retry_count = e.next_retry_count,
         node_id = NULL, node_name = NULL, claim_id = NULL, lease_token = NULL, assigned_at = NULL, started_at = NULL,
         reported_token = e.next_reported_token, reported_as = e.next_reported_as,
-        event_count = e.event_count + 1 + e.timed_out::int,
+        event_count = e.event_count + 1 + e.timed_out::int, event_order = ${eventOrder('e.event_order')},
         error = e.next_error, failure_reason = e.next_failure_reason
     FROM ${source} e
     WHERE j.id = ANY (ARRAY(SELECT e.id FROM ${source} e WHERE e.next_status IN ('queued', 'retrying')))
@@ -67,9 +69,9 @@ export function settle(source: string): string {
   ),
   settled_event AS (
     INSERT INTO ffmpeg_master.job_events
-      (day, job_id, n, generation, type, from_status, to_status, attempt, node_id, lease_token,
+      (day, job_id, n, generation, xid, type, from_status, to_status, attempt, node_id, lease_token,
        tenant_id, queue, tags, actor, data)
-    SELECT ${TODAY}, e.id, e.event_count + step.k, (SELECT l.generation FROM ffmpeg_master.leadership l),
+    SELECT ${TODAY}, e.id, e.event_count + step.k, ${placeOf(eventOrder('e.event_order'))},
            CASE WHEN e.timed_out AND step.k = 1 THEN 'timed_out' ELSE e.event_type END,
            CASE WHEN step.k = 2 THEN 'timed_out' ELSE e.status END,
            CASE WHEN e.timed_out AND step.k = 1 THEN 'timed_out' ELSE e.next_status END,

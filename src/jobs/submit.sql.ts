@@ -1,5 +1,6 @@
 /** Shared by plain submits and those that hand jobs straight to parked claims. */
 import { begin, nodeRoom } from './begin.sql.js';
+import { eventOrder, placeOf } from './event-order.sql.js';
 import { LAST_POSITION, NOW_US, TODAY } from './job-columns.js';
 
 /**
@@ -32,7 +33,7 @@ const ACCEPTED = `request AS MATERIALIZED (
  */
 export const CREATE_JOBS = `WITH ${ACCEPTED},
    created AS (
-     ${insertJobs({ status: "'queued'", event_count: '1' }, 'accepted a', [])}
+     ${insertJobs({ status: "'queued'", event_count: '1', event_order: eventOrder() }, 'accepted a', [])}
    ),
    ${submitted()}
    SELECT c.id, c.sequence_number, c.created_at, c.due_at FROM created c`;
@@ -96,6 +97,7 @@ export const HAND_OVER_JOBS = `WITH ${ACCEPTED},
        {
          status: "CASE WHEN g.id IS NULL THEN 'queued' ELSE 'assigned' END",
          event_count: '1 + (g.id IS NOT NULL)::int',
+         event_order: eventOrder(),
          node_id: 'g.node_id',
          node_name: 'g.node_name',
          claim_id: 'g.claim_id',
@@ -131,14 +133,14 @@ function insertJobs(
             ${Object.values(columns).join(', ')}
      FROM ${source} ORDER BY a.request, a.ordinal
      ON CONFLICT (id) DO NOTHING
-     RETURNING ${['id', 'sequence_number', 'created_at', 'due_at', 'tenant_id', 'queue', 'tags', ...returned].join(', ')}`;
+     RETURNING ${['id', 'sequence_number', 'created_at', 'due_at', 'tenant_id', 'queue', 'tags', 'event_order', ...returned].join(', ')}`;
 }
 
 function submitted(): string {
   return `submitted_event AS (
      INSERT INTO ffmpeg_master.job_events
-       (day, job_id, n, generation, type, from_status, to_status, attempt, tenant_id, queue, tags, actor)
-     SELECT ${TODAY}, c.id, 1, (SELECT l.generation FROM ffmpeg_master.leadership l), 'submitted', NULL, 'queued', 0,
+       (day, job_id, n, generation, xid, type, from_status, to_status, attempt, tenant_id, queue, tags, actor)
+     SELECT ${TODAY}, c.id, 1, ${placeOf('c.event_order')}, 'submitted', NULL, 'queued', 0,
             c.tenant_id, c.queue, c.tags, a.actor
      FROM created c JOIN accepted a ON a.id = c.id
      RETURNING job_id

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../database/database.js';
 import { statement, type Statement } from '../database/statement.js';
+import { eventOrder, placeOf } from './event-order.sql.js';
 import { jobColumns, JOB_COLUMNS, TODAY } from './job-columns.js';
 import { settle } from './settle.sql.js';
 
@@ -13,17 +14,17 @@ export interface Changed {
 
 /**
  * An event beside a change that keeps the state; `source` is the CTE of the changed rows (jobs.*), whose
- * event_count is already raised.
+ * event_count and event_order are already raised.
  */
 function stillEvent(source: string, type: string, actor: string): string {
   return `
   event AS (
     INSERT INTO ffmpeg_master.job_events
-      (day, job_id, n, generation, type, from_status, to_status, attempt, node_id, lease_token,
+      (day, job_id, n, generation, xid, type, from_status, to_status, attempt, node_id, lease_token,
        tenant_id, queue, tags, actor)
-    SELECT ${TODAY}, c.id, c.event_count, l.generation, '${type}', c.status, c.status, c.attempt, c.node_id,
+    SELECT ${TODAY}, c.id, c.event_count, ${placeOf('c.event_order')}, '${type}', c.status, c.status, c.attempt, c.node_id,
            c.lease_token, c.tenant_id, c.queue, c.tags, ${actor}
-    FROM ${source} c CROSS JOIN ffmpeg_master.leadership l
+    FROM ${source} c
   )`;
 }
 
@@ -58,7 +59,7 @@ const CANCEL_JOB = statement(
 const PAUSE_JOB = statement(
   'PauseJob',
   `WITH changed AS (
-     UPDATE ffmpeg_master.jobs j SET paused = true, event_count = j.event_count + 1
+     UPDATE ffmpeg_master.jobs j SET paused = true, event_count = j.event_count + 1, event_order = ${eventOrder('j.event_order')}
      WHERE j.id = $1 AND j.tenant_id = $2 AND NOT j.paused
      RETURNING j.*
    ),
@@ -76,7 +77,7 @@ const PAUSE_JOB = statement(
 const RESUME_JOB = statement(
   'ResumeJob',
   `WITH changed AS (
-     UPDATE ffmpeg_master.jobs j SET paused = false, event_count = j.event_count + 1
+     UPDATE ffmpeg_master.jobs j SET paused = false, event_count = j.event_count + 1, event_order = ${eventOrder('j.event_order')}
      WHERE j.id = $1 AND j.tenant_id = $2 AND j.paused
      RETURNING j.*
    ),
@@ -118,6 +119,7 @@ const RETRY_JOB = statement(
        claim_id: 'NULL::uuid',
        lease_token: 'NULL::bigint',
        event_count: 'g.event_count + 1',
+       event_order: eventOrder('g.event_order'),
        assigned_at: 'NULL::timestamptz',
        started_at: 'NULL::timestamptz',
        error: 'NULL::text',
@@ -129,10 +131,10 @@ const RETRY_JOB = statement(
    ),
    event AS (
      INSERT INTO ffmpeg_master.job_events
-       (day, job_id, n, generation, type, from_status, to_status, attempt, tenant_id, queue, tags, actor)
-     SELECT ${TODAY}, b.id, b.event_count, l.generation, 'retried', g.status, 'queued', b.attempt, b.tenant_id,
+       (day, job_id, n, generation, xid, type, from_status, to_status, attempt, tenant_id, queue, tags, actor)
+     SELECT ${TODAY}, b.id, b.event_count, ${placeOf('b.event_order')}, 'retried', g.status, 'queued', b.attempt, b.tenant_id,
             b.queue, b.tags, $3
-     FROM back b JOIN gone g ON g.id = b.id CROSS JOIN ffmpeg_master.leadership l
+     FROM back b JOIN gone g ON g.id = b.id
    )
    SELECT b.id, b.lane_id, b.due_at IS NULL AS waiting FROM back b`,
   { prepared: false },

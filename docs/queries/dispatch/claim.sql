@@ -87,11 +87,11 @@ taken AS (
   UPDATE ffmpeg_master.jobs j
   SET status = 'assigned', node_id = m.node_id, node_name = m.node_name, claim_id = m.claim_id,
       lease_token = m.lease_token, attempt = j.attempt + 1, assigned_at = now(), started_at = NULL,
-      event_count = j.event_count + 1
+      event_count = j.event_count + 1, event_order = greatest(j.event_order, (SELECT (l.generation::bigint << 48) | pg_current_xact_id()::text::bigint FROM ffmpeg_master.leadership l))
   FROM matched m
   WHERE j.ctid = ANY (ARRAY(SELECT m.place FROM matched m)) AND j.id = m.id
     AND CASE WHEN j.status = 'queued' THEN NOT j.paused AND j.due_at IS NULL END
-  RETURNING m.ordinal, m.lease_ms, j.node_id, j.claim_id, j.tenant_id, j.tags, j.event_count, j.id, j.sequence_number, j.scenario, j.parameters, j.queue, j.priority, j.engine, j.attempt,
+  RETURNING m.ordinal, m.lease_ms, j.node_id, j.claim_id, j.tenant_id, j.tags, j.event_count, j.event_order, j.id, j.sequence_number, j.scenario, j.parameters, j.queue, j.priority, j.engine, j.attempt,
 j.timeout_seconds, j.created_at, j.lease_token, j.lane_id, j.position
 ),
 counted_queue AS (
@@ -121,8 +121,8 @@ counted_node AS (
 ),
 assigned_event AS (
  INSERT INTO ffmpeg_master.job_events
-   (day, job_id, n, generation, type, from_status, to_status, attempt, node_id, lease_token, tenant_id, queue, tags)
- SELECT (now() AT TIME ZONE 'UTC')::date, t.id, t.event_count, (SELECT l.generation FROM ffmpeg_master.leadership l), 'assigned', 'queued',
+   (day, job_id, n, generation, xid, type, from_status, to_status, attempt, node_id, lease_token, tenant_id, queue, tags)
+ SELECT (now() AT TIME ZONE 'UTC')::date, t.id, t.event_count, (t.event_order >> 48)::int, (t.event_order & 281474976710655)::text::xid8, 'assigned', 'queued',
         'assigned', t.attempt, t.node_id, t.lease_token, t.tenant_id, t.queue, t.tags
  FROM taken t WHERE true
 )

@@ -65,16 +65,17 @@ starting AS MATERIALIZED (
   ) j
 ),
 begun AS (
-  UPDATE ffmpeg_master.jobs j SET status = 'running', started_at = now(), event_count = j.event_count + 1
+  UPDATE ffmpeg_master.jobs j SET status = 'running', started_at = now(), event_count = j.event_count + 1,
+                                  event_order = greatest(j.event_order, (SELECT (l.generation::bigint << 48) | pg_current_xact_id()::text::bigint FROM ffmpeg_master.leadership l))
   FROM starting s WHERE j.id = s.id AND CASE WHEN j.status = 'assigned' THEN true END
   RETURNING j.*
 ),
 event AS (
   INSERT INTO ffmpeg_master.job_events
-    (day, job_id, n, generation, type, from_status, to_status, attempt, node_id, lease_token, tenant_id, queue, tags)
-  SELECT (now() AT TIME ZONE 'UTC')::date, b.id, b.event_count, l.generation, 'started', 'assigned', 'running', b.attempt, b.node_id,
+    (day, job_id, n, generation, xid, type, from_status, to_status, attempt, node_id, lease_token, tenant_id, queue, tags)
+  SELECT (now() AT TIME ZONE 'UTC')::date, b.id, b.event_count, (b.event_order >> 48)::int, (b.event_order & 281474976710655)::text::xid8, 'started', 'assigned', 'running', b.attempt, b.node_id,
          b.lease_token, b.tenant_id, b.queue, b.tags
-  FROM begun b CROSS JOIN ffmpeg_master.leadership l
+  FROM begun b
 ),
 held AS MATERIALIZED (
   SELECT i.lease_token

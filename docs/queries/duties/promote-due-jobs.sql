@@ -9,16 +9,17 @@ due AS MATERIALIZED (
 ),
 promoted AS (
   UPDATE ffmpeg_master.jobs j
-  SET status = 'queued', due_at = NULL, event_count = j.event_count + 1
+  SET status = 'queued', due_at = NULL, event_count = j.event_count + 1,
+      event_order = greatest(j.event_order, (SELECT (l.generation::bigint << 48) | pg_current_xact_id()::text::bigint FROM ffmpeg_master.leadership l))
   FROM due d WHERE j.id = d.id
-  RETURNING j.id, d.status AS from_status, j.event_count, j.attempt, j.tenant_id, j.queue, j.tags, j.lane_id, j.paused
+  RETURNING j.id, d.status AS from_status, j.event_count, j.event_order, j.attempt, j.tenant_id, j.queue, j.tags, j.lane_id, j.paused
 ),
 event AS (
   INSERT INTO ffmpeg_master.job_events
-    (day, job_id, n, generation, type, from_status, to_status, attempt, tenant_id, queue, tags, actor)
-  SELECT (now() AT TIME ZONE 'UTC')::date, p.id, p.event_count, l.generation, 'promoted', p.from_status, 'queued', p.attempt,
+    (day, job_id, n, generation, xid, type, from_status, to_status, attempt, tenant_id, queue, tags, actor)
+  SELECT (now() AT TIME ZONE 'UTC')::date, p.id, p.event_count, (p.event_order >> 48)::int, (p.event_order & 281474976710655)::text::xid8, 'promoted', p.from_status, 'queued', p.attempt,
          p.tenant_id, p.queue, p.tags, 'leader/' || $1::bigint
-  FROM promoted p CROSS JOIN ffmpeg_master.leadership l
+  FROM promoted p
   ORDER BY p.id
 )
 SELECT (SELECT count(*) FROM fence)::int AS fenced,

@@ -75,8 +75,8 @@ deleted_job AS (
            e.next_reported_as, e.next_error, e.next_failure_reason, e.next_progress, e.next_result, e.timed_out
 ),
 archived_job AS (
- INSERT INTO ffmpeg_master.job_history (id, sequence_number, tenant_id, scenario, parameters, queue, priority, requirements, engine, classification, confidence, tags, status, paused, lane_id, position, run_at, due_at, max_retries, timeout_seconds, attempt, failures, releases, retry_count, node_id, node_name, claim_id, lease_token, reported_token, reported_as, event_count, created_at, assigned_at, started_at, error, failure_reason, progress, result, completed_at, archived_on)
- SELECT d.id, d.sequence_number, d.tenant_id, d.scenario, d.parameters, d.queue, d.priority, d.requirements, d.engine, d.classification, d.confidence, d.tags, d.next_status AS status, false AS paused, d.lane_id, d.position, d.run_at, NULL::timestamptz AS due_at, d.max_retries, d.timeout_seconds, d.attempt, d.next_failures AS failures, d.next_releases AS releases, d.next_retry_count AS retry_count, d.node_id, d.node_name, d.claim_id, d.lease_token, d.next_reported_token AS reported_token, d.next_reported_as AS reported_as, d.event_count + 1 + d.timed_out::int AS event_count, d.created_at, d.assigned_at, d.started_at, d.next_error AS error, d.next_failure_reason AS failure_reason,
+ INSERT INTO ffmpeg_master.job_history (id, sequence_number, tenant_id, scenario, parameters, queue, priority, requirements, engine, classification, confidence, tags, status, paused, lane_id, position, run_at, due_at, max_retries, timeout_seconds, attempt, failures, releases, retry_count, node_id, node_name, claim_id, lease_token, reported_token, reported_as, event_count, event_order, created_at, assigned_at, started_at, error, failure_reason, progress, result, completed_at, archived_on)
+ SELECT d.id, d.sequence_number, d.tenant_id, d.scenario, d.parameters, d.queue, d.priority, d.requirements, d.engine, d.classification, d.confidence, d.tags, d.next_status AS status, false AS paused, d.lane_id, d.position, d.run_at, NULL::timestamptz AS due_at, d.max_retries, d.timeout_seconds, d.attempt, d.next_failures AS failures, d.next_releases AS releases, d.next_retry_count AS retry_count, d.node_id, d.node_name, d.claim_id, d.lease_token, d.next_reported_token AS reported_token, d.next_reported_as AS reported_as, d.event_count + 1 + d.timed_out::int AS event_count, greatest(d.event_order, (SELECT (l.generation::bigint << 48) | pg_current_xact_id()::text::bigint FROM ffmpeg_master.leadership l)) AS event_order, d.created_at, d.assigned_at, d.started_at, d.next_error AS error, d.next_failure_reason AS failure_reason,
    d.next_progress, d.next_result, now(), (now() AT TIME ZONE 'UTC')::date
  FROM deleted_job d
 ),
@@ -86,7 +86,7 @@ kept_job AS (
      failures = e.next_failures, releases = e.next_releases, retry_count = e.next_retry_count,
      node_id = NULL, node_name = NULL, claim_id = NULL, lease_token = NULL, assigned_at = NULL, started_at = NULL,
      reported_token = e.next_reported_token, reported_as = e.next_reported_as,
-     event_count = e.event_count + 1 + e.timed_out::int,
+     event_count = e.event_count + 1 + e.timed_out::int, event_order = greatest(e.event_order, (SELECT (l.generation::bigint << 48) | pg_current_xact_id()::text::bigint FROM ffmpeg_master.leadership l)),
      error = e.next_error, failure_reason = e.next_failure_reason
  FROM ended e
  WHERE j.id = ANY (ARRAY(SELECT e.id FROM ended e WHERE e.next_status IN ('queued', 'retrying')))
@@ -95,9 +95,9 @@ kept_job AS (
 ),
 settled_event AS (
  INSERT INTO ffmpeg_master.job_events
-   (day, job_id, n, generation, type, from_status, to_status, attempt, node_id, lease_token,
+   (day, job_id, n, generation, xid, type, from_status, to_status, attempt, node_id, lease_token,
     tenant_id, queue, tags, actor, data)
- SELECT (now() AT TIME ZONE 'UTC')::date, e.id, e.event_count + step.k, (SELECT l.generation FROM ffmpeg_master.leadership l),
+ SELECT (now() AT TIME ZONE 'UTC')::date, e.id, e.event_count + step.k, (greatest(e.event_order, (SELECT (l.generation::bigint << 48) | pg_current_xact_id()::text::bigint FROM ffmpeg_master.leadership l)) >> 48)::int, (greatest(e.event_order, (SELECT (l.generation::bigint << 48) | pg_current_xact_id()::text::bigint FROM ffmpeg_master.leadership l)) & 281474976710655)::text::xid8,
         CASE WHEN e.timed_out AND step.k = 1 THEN 'timed_out' ELSE e.event_type END,
         CASE WHEN step.k = 2 THEN 'timed_out' ELSE e.status END,
         CASE WHEN e.timed_out AND step.k = 1 THEN 'timed_out' ELSE e.next_status END,

@@ -23,20 +23,20 @@ accepted AS MATERIALIZED (
 created AS (
   INSERT INTO ffmpeg_master.jobs
     (id, tenant_id, scenario, parameters, queue, priority, requirements, engine, classification, confidence,
-     tags, lane_id, position, run_at, due_at, max_retries, timeout_seconds, status, event_count)
+     tags, lane_id, position, run_at, due_at, max_retries, timeout_seconds, status, event_count, event_order)
   SELECT a.id, a.tenant_id, a.scenario, a.parameters, a.queue, a.priority, a.requirements, a.engine,
          a.classification, a.confidence, a.tags, a.lane_id,
          least(9007199254740991, greatest((extract(epoch FROM clock_timestamp()) * 1000000)::bigint, (extract(epoch FROM a.run_at) * 1000000)::bigint)),
          a.run_at, CASE WHEN a.run_at > now() THEN a.run_at END, a.max_retries, a.timeout_seconds,
-         'queued', 1
+         'queued', 1, (SELECT (l.generation::bigint << 48) | pg_current_xact_id()::text::bigint FROM ffmpeg_master.leadership l)
   FROM accepted a ORDER BY a.request, a.ordinal
   ON CONFLICT (id) DO NOTHING
-  RETURNING id, sequence_number, created_at, due_at, tenant_id, queue, tags
+  RETURNING id, sequence_number, created_at, due_at, tenant_id, queue, tags, event_order
 ),
 submitted_event AS (
   INSERT INTO ffmpeg_master.job_events
-    (day, job_id, n, generation, type, from_status, to_status, attempt, tenant_id, queue, tags, actor)
-  SELECT (now() AT TIME ZONE 'UTC')::date, c.id, 1, (SELECT l.generation FROM ffmpeg_master.leadership l), 'submitted', NULL, 'queued', 0,
+    (day, job_id, n, generation, xid, type, from_status, to_status, attempt, tenant_id, queue, tags, actor)
+  SELECT (now() AT TIME ZONE 'UTC')::date, c.id, 1, (c.event_order >> 48)::int, (c.event_order & 281474976710655)::text::xid8, 'submitted', NULL, 'queued', 0,
          c.tenant_id, c.queue, c.tags, a.actor
   FROM created c JOIN accepted a ON a.id = c.id
   RETURNING job_id
@@ -105,23 +105,23 @@ given AS MATERIALIZED (
 created AS (
   INSERT INTO ffmpeg_master.jobs
     (id, tenant_id, scenario, parameters, queue, priority, requirements, engine, classification, confidence,
-     tags, lane_id, position, run_at, due_at, max_retries, timeout_seconds, status, event_count, node_id, node_name, claim_id, lease_token, attempt, assigned_at)
+     tags, lane_id, position, run_at, due_at, max_retries, timeout_seconds, status, event_count, event_order, node_id, node_name, claim_id, lease_token, attempt, assigned_at)
   SELECT a.id, a.tenant_id, a.scenario, a.parameters, a.queue, a.priority, a.requirements, a.engine,
          a.classification, a.confidence, a.tags, a.lane_id,
          least(9007199254740991, greatest((extract(epoch FROM clock_timestamp()) * 1000000)::bigint, (extract(epoch FROM a.run_at) * 1000000)::bigint)),
          a.run_at, CASE WHEN a.run_at > now() THEN a.run_at END, a.max_retries, a.timeout_seconds,
-         CASE WHEN g.id IS NULL THEN 'queued' ELSE 'assigned' END, 1 + (g.id IS NOT NULL)::int, g.node_id, g.node_name, g.claim_id, g.lease_token, (g.id IS NOT NULL)::int, CASE WHEN g.id IS NOT NULL THEN now() END
+         CASE WHEN g.id IS NULL THEN 'queued' ELSE 'assigned' END, 1 + (g.id IS NOT NULL)::int, (SELECT (l.generation::bigint << 48) | pg_current_xact_id()::text::bigint FROM ffmpeg_master.leadership l), g.node_id, g.node_name, g.claim_id, g.lease_token, (g.id IS NOT NULL)::int, CASE WHEN g.id IS NOT NULL THEN now() END
   FROM accepted a LEFT JOIN given g ON g.id = a.id ORDER BY a.request, a.ordinal
   ON CONFLICT (id) DO NOTHING
-  RETURNING id, sequence_number, created_at, due_at, tenant_id, queue, tags, status, node_id, node_name, claim_id, lease_token, attempt, assigned_at, event_count, parameters, timeout_seconds, position
+  RETURNING id, sequence_number, created_at, due_at, tenant_id, queue, tags, event_order, status, node_id, node_name, claim_id, lease_token, attempt, assigned_at, event_count, parameters, timeout_seconds, position
 ),
 handed AS (
   SELECT c.* FROM created c WHERE c.lease_token IS NOT NULL
 ),
 submitted_event AS (
   INSERT INTO ffmpeg_master.job_events
-    (day, job_id, n, generation, type, from_status, to_status, attempt, tenant_id, queue, tags, actor)
-  SELECT (now() AT TIME ZONE 'UTC')::date, c.id, 1, (SELECT l.generation FROM ffmpeg_master.leadership l), 'submitted', NULL, 'queued', 0,
+    (day, job_id, n, generation, xid, type, from_status, to_status, attempt, tenant_id, queue, tags, actor)
+  SELECT (now() AT TIME ZONE 'UTC')::date, c.id, 1, (c.event_order >> 48)::int, (c.event_order & 281474976710655)::text::xid8, 'submitted', NULL, 'queued', 0,
          c.tenant_id, c.queue, c.tags, a.actor
   FROM created c JOIN accepted a ON a.id = c.id
   RETURNING job_id
@@ -148,8 +148,8 @@ counted_node AS (
 ),
 assigned_event AS (
  INSERT INTO ffmpeg_master.job_events
-   (day, job_id, n, generation, type, from_status, to_status, attempt, node_id, lease_token, tenant_id, queue, tags)
- SELECT (now() AT TIME ZONE 'UTC')::date, t.id, t.event_count, (SELECT l.generation FROM ffmpeg_master.leadership l), 'assigned', 'queued',
+   (day, job_id, n, generation, xid, type, from_status, to_status, attempt, node_id, lease_token, tenant_id, queue, tags)
+ SELECT (now() AT TIME ZONE 'UTC')::date, t.id, t.event_count, (t.event_order >> 48)::int, (t.event_order & 281474976710655)::text::xid8, 'assigned', 'queued',
         'assigned', t.attempt, t.node_id, t.lease_token, t.tenant_id, t.queue, t.tags
  FROM handed t WHERE (SELECT count(*) FROM submitted_event) >= 0
 )
