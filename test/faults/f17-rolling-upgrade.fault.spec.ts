@@ -353,6 +353,9 @@ const EXPECTED_ERRORS: readonly RegExp[] = [
   /relation "ffmpeg_master\.migrations" does not exist/,
   // A session that was cut at a master's end while it was at something long, VACUUM say.
   /FATAL: {2}connection to client lost/,
+  // A column more in jobs: an old master that reads whole rows by a prepared statement is refused once, unexecuted, and
+  // asks again over new connections (PooledDatabase). Its log and its callers hear nothing of it.
+  /cached plan must not change result type/,
 ];
 
 /** Submits until it is told to stop, whichever master is there, and keeps what was acknowledged. */
